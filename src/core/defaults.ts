@@ -1,0 +1,104 @@
+// Every default value on one page, with its unit and its reason. Nothing else in the project states a default.
+const secondMs = 1_000;
+const minuteMs = 60 * secondMs;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+export const defaults = {
+  /** Tenant of everything that names none. */
+  tenant: "default",
+  /** Queue of tasks that name none. */
+  queue: "default",
+  /** Priority: 1 is served first, 10 last; 5 leaves room on both sides. */
+  priority: 5,
+
+  /** Attempts of a job in all: the first and two more. */
+  attempts: 3,
+  /** First delay of the exponential curve, in ms: 1 s, 2 s, 4 s, ... */
+  retryDelayMs: secondMs,
+  /** No retry waits longer than this, in ms. */
+  retryDelayMsMax: hourMs,
+  /** Started attempts beyond `attempts` that may end in a crash before the job is failed unrun: a worker may die for reasons of its own. */
+  crashesAllowed: 5,
+
+  /** Jobs a worker process runs at once. */
+  concurrency: 5,
+  /** A lease, in ms: long enough to outlast garbage collection and a slow store, short enough for crash-to-rerun under 35 s. */
+  leaseMs: 30 * secondMs,
+  /** Leases are extended at this share of their length, so that two extensions may fail. */
+  extendShare: 1 / 3,
+  /** An attempt whose lease could not be extended aborts this share of the lease before it ends. */
+  leaseMarginShare: 1 / 10,
+  /** Work prefetched at the measured rate, in ms: hides a round trip, costs little when the worker dies. */
+  prefetchMs: 50,
+  /** Most jobs prefetched beyond the free slots. */
+  prefetchMax: 200,
+  /** Handlers slower than this, in ms, prefetch nothing: a job would wait behind them. */
+  prefetchSlowMs: 25,
+  /** Input bytes one claim may return. */
+  claimBytesMax: 8 * 1024 * 1024,
+
+  /** Longest sleep of any loop, in ms: what nobody signalled is still found in time. */
+  pollHorizonMs: secondMs,
+  /** A worker's stop waits so long for what runs, in ms. */
+  drainMs: 30 * secondMs,
+  /** First and longest pause of a loop whose store fails, in ms. */
+  backoffMs: secondMs,
+  backoffMsMax: 30 * secondMs,
+  /** An unknown task's job is released for this long, doubling, in ms: a deploy may be rolling. */
+  unknownTaskDelayMs: 5 * secondMs,
+  unknownTaskDelayMsMax: 5 * minuteMs,
+  /** The store's clock is read again after this long, in ms. */
+  clockReadMs: minuteMs,
+  /** ... and at once when wall and monotonic time part by more than this, in ms. */
+  clockJumpMs: 500,
+  /** Most calls one batch carries to the store: an embedded engine stalls the event loop meanwhile. */
+  batchMax: 200,
+  /** Most schedules one `fire` looks at. */
+  fireLimit: 500,
+  /** The janitor's pause between rounds, in ms, and the rows it deletes in one statement. */
+  janitorMs: minuteMs,
+  purgeLimit: 1_000,
+
+  /** Largest input, in bytes of UTF-8 JSON. */
+  payloadBytesMax: 512 * 1024,
+  /** Largest metadata of a job or schedule, in bytes of UTF-8 JSON. */
+  metadataBytesMax: 16 * 1024,
+  /** Stack traces are cut here, in characters; as much as anyone reads. */
+  stackCharsMax: 8 * 1024,
+  /** Error messages are cut here, in characters. */
+  messageCharsMax: 4 * 1024,
+  /** Attempt records and log lines kept per job; older ones are dropped first. */
+  attemptRecordsMax: 50,
+  logLinesMax: 200,
+  /** A log line is cut here, in characters. */
+  logLineCharsMax: 2 * 1024,
+  /** An idempotencyKey is remembered this long, in ms, whatever retention does. */
+  idempotencyMs: dayMs,
+
+  /** Finished jobs kept per queue, and the age at which completed ones go, in ms. */
+  completedCountMax: 100,
+  completedAgeMsMax: dayMs,
+  endedCountMax: 1_000,
+  /** The audit log is kept this long, in ms. */
+  eventAgeMsMax: 30 * dayMs,
+
+  overlap: "skip",
+  catchUp: "latest",
+  /** Ticks noticed later than this, in ms, count as late: two poll horizons and a store's hiccup are still on time. */
+  tickLateMs: 5 * secondMs,
+  /** With catch-up `latest`, a late tick fires when it is no older than this, in ms. */
+  catchUpWindowMs: hourMs,
+  /** With catch-up `all`, so many late ticks fire at most. */
+  catchUpLimit: 1_000,
+  /** Ticks one step of `fire` may turn into jobs; the cursor moves with each step. */
+  ticksPerStepMax: 200,
+  /** Counting of skipped ticks stops here. */
+  skippedCountMax: 10_000,
+  /** `every` is no shorter than this, in ms. */
+  everyMsMin: secondMs,
+
+  /** A page of a listing, and the largest one. */
+  pageLimit: 50,
+  pageLimitMax: 1_000,
+} as const;

@@ -1,0 +1,309 @@
+// The engine contract: what a store must do for Punctual. Five folders under src/engines implement it; the suite in
+// test/conformance says, promise by promise, what each method means.
+//
+// Conventions. Every mutation takes a list and answers in the same order; one bad item never fails its neighbours.
+// Races that are expected are values (`existing`, `lost`, `conflict`); an exception means that the store failed
+// (NotWrittenError, OutcomeUnknownError) or that the caller erred. Requests carry durations: time is the store's.
+// Each mutation writes its audit events in the same atomic step.
+import type { SkippedTicks } from "./catch-up.ts";
+import type { Millis } from "./clock.ts";
+import type { EventFilter, StoredEvent } from "./events.ts";
+import type { Decide, FiredTick } from "./firing.ts";
+import type { Guardrails, LimitHit } from "./guardrails.ts";
+import type { JobId, Token } from "./id.ts";
+import type { ClaimedJob, Due, Job, JobState, LogLine, NewJob } from "./job.ts";
+import type { Lease } from "./lease.ts";
+import type { Page } from "./page.ts";
+import type { LaneCounts, Queue, QueueChange } from "./queue.ts";
+import type { HeldTick, Schedule, SchedulePut, ScheduleRef } from "./schedule.ts";
+import type { Settlement } from "./settling.ts";
+import type { TenantId } from "./tenant.ts";
+
+/**
+ * A store. `Tx` is what a caller's own open transaction looks like (a `pg` client, a SQLite database); `never` where
+ * the store has none to join.
+ */
+export interface Engine<Tx = never> {
+  /** The engine's name as users know it: "memory", "sqlite", ... */
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** Connects; applies or checks migrations; refuses unsafe settings and newer stores. Safe to call once. */
+  open(): Promise<void>;
+  /** Ends what `open` began; never closes a client that the user passed in. */
+  close(): Promise<void>;
+  /** The store's clock. */
+  now(): Promise<Millis>;
+  readonly jobs: JobStore;
+  readonly schedules: ScheduleStore;
+  readonly queues: QueueStore;
+  readonly records: RecordStore;
+  readonly events: EventStore;
+  /** Calls back when something may have become due sooner than the last answer said. Polling alone is correct too. */
+  watch?(onSignal: (signal: Signal) => void): Promise<Unwatch>;
+  /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
+  using?(tx: Tx): Pick<Engine, "name" | "capabilities" | "jobs" | "schedules" | "queues" | "records" | "events" | "now">;
+}
+
+/** Flags only where a user sees the difference. */
+export interface Capabilities {
+  /** Cancellation and wake-ups reach other processes at once, not with the next extension or poll. */
+  readonly push: boolean;
+  /** `using(tx)` and `ctx.complete(tx)` work. */
+  readonly transactions: boolean;
+}
+
+/** `wake`: jobs of a queue are due at an instant. `tick`: a schedule is. `cancel`: a job is asked to stop. `changed`: look at everything. */
+export type Signal =
+  | { readonly kind: "wake"; readonly queue: string; readonly dueAt: Millis }
+  | { readonly kind: "tick"; readonly dueAt: Millis }
+  | { readonly kind: "cancel"; readonly id: JobId }
+  | { readonly kind: "changed" };
+
+export type Unwatch = () => Promise<void>;
+
+export interface JobStore {
+  /** Each insert is all or nothing; the list is not. The same id again answers what the first call answered (J15). */
+  insert(inserts: readonly Insert[]): Promise<InsertAnswer[]>;
+  /** Gives due jobs to a worker: each to exactly one, attempt + 1 (J2, J5). */
+  claim(request: ClaimRequest): Promise<ClaimAnswer>;
+  /** Lengthens leases from now on and stores what the attempts report; stale ones change nothing (J3). */
+  extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]>;
+  /**
+   * Records how attempts ended. `settled` also answers the exact repeat of the settlement that ended the job;
+   * `unknown` means that the store no longer knows the job.
+   */
+  settle(settlements: readonly Settlement[]): Promise<SettleAnswer[]>;
+  /** Changes by people and programs that hold no lease. */
+  change(changes: readonly Change[]): Promise<ChangeAnswer[]>;
+  /** A job, finished ones as long as retention keeps them; undefined for another tenant's when a tenant is named. */
+  get(id: JobId, tenant?: TenantId): Promise<Job | undefined>;
+  /** Newest first. */
+  list(filter: JobFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<Job>>;
+  /** Counts per lane, from counters: never a scan of the backlog (J14). */
+  stats(filter: StatsFilter): Promise<LaneCounts[]>;
+  /** Deletes what retention no longer keeps, a bounded number of rows a call; call again while `more`. */
+  purge(retention: PurgeRequest): Promise<PurgeAnswer>;
+}
+
+/** Jobs that are inserted together or not at all (T5), with the limits they must respect. All are of one tenant. */
+export interface Insert {
+  readonly jobs: readonly NewJob[];
+  readonly guardrails?: Guardrails | undefined;
+}
+
+export type InsertAnswer =
+  | { readonly outcome: "inserted"; readonly jobs: readonly InsertedJob[] }
+  /** A job said `onConflict: "error"` and its key is taken by `id`. */
+  | { readonly outcome: "key-in-use"; readonly index: number; readonly id: JobId }
+  | { readonly outcome: "idempotency-mismatch"; readonly index: number }
+  | ({ readonly outcome: "limit" } & LimitHit);
+
+/** `successor`: the job waits for the key's current one to end (T2). */
+export interface InsertedJob {
+  readonly outcome: "created" | "existing" | "replaced";
+  readonly id: JobId;
+  readonly dueAt: Millis;
+  readonly successor?: boolean | undefined;
+}
+
+export interface ClaimRequest {
+  /** Minted per claim; becomes the leases' token. */
+  readonly claimId: Token;
+  /** The answer to a claim with this id was lost: what it took is given again, before anything new. */
+  readonly repeat?: boolean | undefined;
+  readonly worker: string;
+  readonly leaseMs: number;
+  /** Queues in the order they are to be looked at, each with the most it may give. */
+  readonly wants: readonly { readonly queue: string; readonly limit: number }[];
+  /** Most jobs in all. */
+  readonly limit: number;
+  /** So many of them start at once: the store marks them started; those beyond are prefetched. */
+  readonly starts: number;
+  /** Input bytes after which no more is taken; the first job always is. */
+  readonly bytesMax: number;
+}
+
+export interface ClaimAnswer {
+  /** In the order to start them. A job whose lease had ended comes alone, so that poison kills no neighbours (J4). */
+  readonly jobs: readonly ClaimedJob[];
+  /** When the wanted queues next have something to claim, as far as the store knows; absent: nothing waits. */
+  readonly nextDueAt?: Millis | undefined;
+  /** Wanted queues that are paused: release what was prefetched from them (J11). */
+  readonly paused: readonly string[];
+  /** Wanted queues whose claims are limited: prefetch nothing from them (J12). */
+  readonly limited: readonly string[];
+}
+
+export interface Extension {
+  readonly lease: Lease;
+  /** The handler has been called since the claim. */
+  readonly started?: boolean | undefined;
+  readonly progress?: number | undefined;
+  readonly log?: readonly LogLine[] | undefined;
+}
+
+/** `cancelling`: held and extended, and someone asked for its cancellation. */
+export type ExtendOutcome = "held" | "lost" | "cancelling";
+
+export interface SettleAnswer {
+  readonly outcome: "settled" | "lost" | "unknown";
+  /** The job's state afterwards, when it was settled: `failed` for a retry that was superseded (T3). */
+  readonly state?: JobState | undefined;
+  /** The schedule of the job was paused by this failure (S9). */
+  readonly schedulePaused?: ScheduleRef | undefined;
+}
+
+/** Names a job by id, or by its key. */
+export type JobName = { readonly id: JobId; readonly tenant?: TenantId | undefined } | { readonly tenant: TenantId; readonly queue: string; readonly key: string };
+
+export interface Change {
+  readonly name: JobName;
+  readonly change:
+    /** `unleased`: an active job is left to finish (T4); else it is asked to stop (J8). */
+    | { readonly kind: "cancel"; readonly unleased?: boolean | undefined }
+    /** A failed or cancelled job runs again; a pending one is due now. */
+    | { readonly kind: "retry" }
+    | { readonly kind: "reschedule"; readonly due: Due }
+    | { readonly kind: "update"; readonly input: string };
+  readonly actor?: string | undefined;
+}
+
+/**
+ * `changed`: done. `cancelling`: asked of the worker. `active` / `finished`: not changed, as it is in that state.
+ * `key-in-use`: a job to revive has a key which another unfinished job holds. `unknown`: no such job.
+ */
+export interface ChangeAnswer {
+  readonly outcome: "changed" | "cancelling" | "active" | "finished" | "key-in-use" | "unknown";
+  readonly id?: JobId | undefined;
+  readonly state?: JobState | undefined;
+  /** With a key whose successor was changed: the active job that was left alone. */
+  readonly activeId?: JobId | undefined;
+}
+
+export interface JobFilter {
+  readonly tenant?: TenantId | undefined;
+  readonly queue?: string | undefined;
+  readonly task?: string | undefined;
+  readonly schedule?: string | undefined;
+  readonly states?: readonly JobState[] | undefined;
+  readonly keyPrefix?: string | undefined;
+  /** Only jobs with a key. */
+  readonly keyed?: boolean | undefined;
+  readonly dueFrom?: Millis | undefined;
+  readonly dueBefore?: Millis | undefined;
+}
+
+export interface StatsFilter {
+  readonly tenant?: TenantId | undefined;
+  readonly queue?: string | undefined;
+}
+
+/** Per queue, the newest so many finished jobs stay; what is past its own age goes regardless. */
+export interface PurgeRequest {
+  readonly completedCountMax: number;
+  readonly endedCountMax: number;
+  /** Rows deleted at most. */
+  readonly limit: number;
+}
+
+export interface PurgeAnswer {
+  readonly deleted: number;
+  readonly more: boolean;
+}
+
+export interface ScheduleStore {
+  /** Saves definitions as core's `planPut` decides, each by itself, in one atomic step with its guardrails. */
+  put(puts: readonly SchedulePut[], guardrails?: Guardrails): Promise<PutAnswer[]>;
+  get(ref: ScheduleRef): Promise<Schedule | undefined>;
+  /** By tenant and id. */
+  list(filter: ScheduleFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<Schedule>>;
+  remove(removals: readonly ScheduleRemoval[]): Promise<RemoveOutcome[]>;
+  /**
+   * Fires due schedules: reads them, lets `decide` (pure, synchronous) make steps, and applies each step if the
+   * schedule's incarnation, revision and cursor are still as they were read (S2). `only` names schedules whether due
+   * or not (a trigger).
+   */
+  fire(request: FireRequest): Promise<FireAnswer>;
+}
+
+export type PutAnswer =
+  | { readonly outcome: "created" | "updated" | "unchanged"; readonly schedule: Schedule }
+  | { readonly outcome: "conflict" | "absent" }
+  | ({ readonly outcome: "limit" } & LimitHit);
+
+export interface ScheduleFilter {
+  readonly tenant?: TenantId | undefined;
+  readonly task?: string | undefined;
+  readonly queue?: string | undefined;
+  readonly enabled?: boolean | undefined;
+  readonly idPrefix?: string | undefined;
+}
+
+export interface ScheduleRemoval extends ScheduleRef {
+  readonly expected?: number | undefined;
+  /** Its jobs that have not started are cancelled in the same step. */
+  readonly cancelPending?: boolean | undefined;
+  readonly actor?: string | undefined;
+}
+
+export type RemoveOutcome = "removed" | "absent" | "conflict";
+
+export interface FireRequest {
+  /** Schedules looked at, at most. */
+  readonly limit: number;
+  readonly decide: Decide;
+  readonly only?: readonly ScheduleRef[] | undefined;
+}
+
+export interface FireAnswer {
+  readonly fired: readonly FireResult[];
+  /** The earliest next tick of any schedule; in the past when there is more to fire. */
+  readonly nextDueAt?: Millis | undefined;
+}
+
+/** A step that was applied. */
+export interface FireResult extends ScheduleRef {
+  readonly ticks: readonly FiredTick[];
+  readonly skipped: readonly SkippedTicks[];
+  readonly held?: HeldTick | undefined;
+  readonly disabledReason?: string | undefined;
+}
+
+export interface QueueStore {
+  put(changes: readonly QueueChange[], actor?: string): Promise<Queue[]>;
+  /** Queues with a record or with jobs, by name; `everyQueue` stands for a pause of the whole deployment. */
+  list(): Promise<Queue[]>;
+}
+
+/** A small value under a key, for what is read by key and seldom: tenants, API keys, live workers. */
+export interface StoredRecord {
+  readonly key: string;
+  /** JSON text. */
+  readonly value: string;
+  readonly revision: number;
+  readonly expiresAt?: Millis | undefined;
+}
+
+export interface RecordStore {
+  get(keys: readonly string[]): Promise<(StoredRecord | undefined)[]>;
+  /** `conflict` when the record is not as expected: `absent`, a revision, or `any`. */
+  put(records: readonly RecordPut[]): Promise<(StoredRecord | "conflict")[]>;
+  /** By key. */
+  list(prefix: string, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<StoredRecord>>;
+  remove(keys: readonly string[]): Promise<void>;
+}
+
+export interface RecordPut {
+  readonly key: string;
+  readonly value: string;
+  readonly expected: number | "absent" | "any";
+  /** It is gone so long after now; absent: kept. */
+  readonly ttlMs?: number | undefined;
+}
+
+export interface EventStore {
+  /** Newest first. */
+  list(filter: EventFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<StoredEvent>>;
+  /** Deletes events older than an age, a bounded number a call. */
+  purge(request: { readonly olderThanMs: number; readonly limit: number }): Promise<PurgeAnswer>;
+}

@@ -1,0 +1,136 @@
+// Queues: pause and limits, the rate window, and the fair share among a queue's tenant lanes.
+import type { Millis } from "./clock.ts";
+import type { TenantId } from "./tenant.ts";
+
+/** The name under which a pause of the whole deployment is stored. */
+export const everyQueue = "*";
+
+/** At most `count` claims in any span of `periodMs`. */
+export interface RateLimit {
+  readonly count: number;
+  readonly periodMs: number;
+}
+
+/** What is stored of a queue; queues without a record are unpaused and unlimited. */
+export interface Queue {
+  readonly name: string;
+  readonly paused: boolean;
+  /** Jobs active at once across all replicas. */
+  readonly concurrency?: number | undefined;
+  readonly rate?: RateLimit | undefined;
+}
+
+/** A change to a queue's record; what is absent stays, `null` lifts a limit. */
+export interface QueueChange {
+  readonly name: string;
+  readonly paused?: boolean | undefined;
+  readonly concurrency?: number | null | undefined;
+  readonly rate?: RateLimit | null | undefined;
+}
+
+/** Counts of one lane: a tenant's jobs in one queue. */
+export interface LaneCounts {
+  readonly tenant: TenantId;
+  readonly queue: string;
+  /** Due and claimable. */
+  readonly waiting: number;
+  readonly delayed: number;
+  readonly active: number;
+  /** Retained jobs, not totals. */
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Since the beginning, whatever retention removed. */
+  readonly totals: { readonly completed: number; readonly failed: number; readonly cancelled: number };
+}
+
+/** Applies a change to a queue's record. */
+export function changeQueue(queue: Queue | undefined, change: QueueChange): Queue {
+  const before = queue ?? { name: change.name, paused: false };
+  return {
+    name: change.name,
+    paused: change.paused ?? before.paused,
+    concurrency: change.concurrency === null ? undefined : (change.concurrency ?? before.concurrency),
+    rate: change.rate === null ? undefined : (change.rate ?? before.rate),
+  };
+}
+
+/** Whether claims on the queue must be counted one by one, which forbids prefetch. */
+export function isLimited(queue: Queue | undefined): boolean {
+  return queue !== undefined && (queue.concurrency !== undefined || queue.rate !== undefined);
+}
+
+/**
+ * The claims of the last period, counted in slices: [start of the slice, claims in it], oldest first. A slice counts
+ * whole until it has passed entirely, so no span of one period ever holds more than the limit.
+ */
+export type RateWindow = readonly (readonly [startAt: Millis, claims: number])[];
+
+/** Slices a period is counted in: the limit is regained in steps of a tenth of the period. */
+const slicesPerPeriod = 10;
+
+/** How many claims the rate still allows, the window without what has passed, and when the next claim is regained. */
+export function rateAllowance(
+  rate: RateLimit,
+  window: RateWindow,
+  now: Millis,
+): { readonly allowed: number; readonly window: RateWindow; readonly regainAt?: Millis } {
+  const sliceMs = Math.max(1, Math.ceil(rate.periodMs / slicesPerPeriod));
+  const live = window.filter(([startAt]) => startAt + sliceMs + rate.periodMs > now);
+  const used = live.reduce((sum, [, claims]) => sum + claims, 0);
+  const oldest = live[0];
+  const allowed = Math.max(0, rate.count - used);
+  return allowed > 0 || oldest === undefined
+    ? { allowed, window: live }
+    : { allowed, window: live, regainAt: oldest[0] + sliceMs + rate.periodMs };
+}
+
+/** The window after `claims` more at `now`. */
+export function spendRate(rate: RateLimit, window: RateWindow, claims: number, now: Millis): RateWindow {
+  const sliceMs = Math.max(1, Math.ceil(rate.periodMs / slicesPerPeriod));
+  const startAt = Math.floor(now / sliceMs) * sliceMs;
+  const last = window.at(-1);
+  if (last !== undefined && last[0] >= startAt) return [...window.slice(0, -1), [last[0], last[1] + claims]];
+  return [...window, [startAt, claims]];
+}
+
+/** A lane with ready jobs. `pass` is its place in stride scheduling: the lane with the lowest is served next. */
+export interface LaneShare {
+  readonly tenant: TenantId;
+  readonly ready: number;
+  readonly pass: number;
+  readonly weight: number;
+}
+
+/** What each lane may take, in the order of service, with its new pass. */
+export interface LaneTake {
+  readonly tenant: TenantId;
+  readonly take: number;
+  readonly pass: number;
+}
+
+/**
+ * Shares `limit` claims among lanes by stride scheduling (Waldspurger and Weihl, 1995): each job a lane is given
+ * moves its pass by 1/weight, and the lowest pass is served next; a lane that was empty re-enters at the lowest
+ * pass of the others, so it neither starves nor saves up.
+ */
+export function shareLanes(lanes: readonly LaneShare[], limit: number): readonly LaneTake[] {
+  const only = lanes[0];
+  if (lanes.length === 1 && only !== undefined) {
+    const take = Math.min(limit, only.ready);
+    return [{ tenant: only.tenant, take, pass: only.pass + take / only.weight }];
+  }
+  const open = lanes.filter((lane) => lane.ready > 0).map((lane) => ({ ...lane, take: 0 }));
+  const served = new Set<(typeof open)[number]>();
+  for (let left = limit; left > 0; left--) {
+    let next: (typeof open)[number] | undefined;
+    for (const lane of open) {
+      if (lane.take < lane.ready && (next === undefined || lane.pass < next.pass)) next = lane;
+    }
+    if (next === undefined) break;
+    next.take++;
+    next.pass += 1 / next.weight;
+    served.add(next);
+  }
+  return [...served].map(({ tenant, take, pass }) => ({ tenant, take, pass }));
+}

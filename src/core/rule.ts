@@ -1,0 +1,255 @@
+// Rules: when a schedule ticks. Frozen plain data, checked when made: the same JSON in store, HTTP and CLI.
+import type { Millis } from "./clock.ts";
+import { parseCron } from "./cron/grammar.ts";
+import { getZone } from "./cron/zone.ts";
+import { defaults } from "./defaults.ts";
+import { type Duration, parseDuration, shown } from "./duration.ts";
+import { InvalidInputError } from "./errors.ts";
+import { checkInstant } from "./instant.ts";
+import { refuseUnknown } from "./options.ts";
+
+/** Ticks where a cron expression matches a zone's wall clock; the exact rules are in docs/cron.md. */
+export interface CronRule {
+  readonly kind: "cron";
+  readonly expression: string;
+  /** IANA name in canonical spelling. */
+  readonly timezone: string;
+  readonly onGap?: "run-after" | "skip";
+  readonly onOverlap?: "first" | "both" | "last";
+}
+
+/** Ticks at anchor + k * everyMs of elapsed time, k ≥ 0; without an anchor from when the rule was set, k ≥ 1. */
+export interface EveryRule {
+  readonly kind: "every";
+  readonly everyMs: number;
+  readonly anchor?: Millis;
+}
+
+/** Ticks at the anchor's wall time plus k calendar units; a day that a month lacks is its last one. */
+export interface CalendarRule {
+  readonly kind: "every-calendar";
+  readonly years?: number;
+  readonly months?: number;
+  readonly weeks?: number;
+  readonly days?: number;
+  readonly anchor: Millis;
+  readonly timezone: string;
+}
+
+/** One tick. */
+export interface OnceRule {
+  readonly kind: "once";
+  readonly at: Millis;
+}
+
+/** Ticks of any of several rules, each instant once. */
+export interface UnionRule {
+  readonly kind: "union";
+  readonly rules: readonly Rule[];
+}
+
+/** The ticks of a rule but for excluded days (in `timezone`), instants, or ticks of other rules. */
+export interface ExceptRule {
+  readonly kind: "except";
+  readonly rule: Rule;
+  /** Local dates as YYYY-MM-DD. */
+  readonly days: readonly string[];
+  readonly instants: readonly Millis[];
+  readonly rules: readonly Rule[];
+  readonly timezone: string;
+}
+
+export type Rule = CronRule | EveryRule | CalendarRule | OnceRule | UnionRule | ExceptRule;
+
+/** Options of `cron`. */
+export interface CronOptions {
+  /** IANA zone; UTC by default. */
+  readonly timezone?: string;
+  /** A fixed time that a clock change skips: at the instant of the change (default), or not at all. */
+  readonly onGap?: "run-after" | "skip";
+  /** A fixed time that a clock change repeats: the first pass (default), both, or the last. */
+  readonly onOverlap?: "first" | "both" | "last";
+}
+
+/**
+ * A cron rule: 5 fields, or 6 with seconds first; nicknames such as `@daily`.
+ * @throws InvalidCronError, InvalidTimeZoneError
+ */
+export function cron(expression: string, options: CronOptions = {}): CronRule {
+  refuseUnknown(options, ["timezone", "onGap", "onOverlap"], "");
+  if (typeof expression !== "string") {
+    throw new InvalidInputError(`expression must be a text, got ${shown(expression)}`, { field: "expression" });
+  }
+  parseCron(expression);
+  return Object.freeze({
+    kind: "cron" as const,
+    expression,
+    timezone: getZone(options.timezone ?? "UTC").id,
+    ...oneOf<"onGap", "run-after" | "skip">(options, "onGap", ["run-after", "skip"]),
+    ...oneOf<"onOverlap", "first" | "both" | "last">(options, "onOverlap", ["first", "both", "last"]),
+  });
+}
+
+/**
+ * A rule of elapsed time, blind to clock changes.
+ * @param interval at least 1 s.
+ */
+export function every(interval: Duration, options: { readonly anchor?: Date | string } = {}): EveryRule {
+  refuseUnknown(options, ["anchor"], "");
+  const everyMs = parseDuration(interval, "interval", { minMs: defaults.everyMsMin });
+  return Object.freeze({
+    kind: "every" as const,
+    everyMs,
+    ...(options.anchor === undefined ? {} : { anchor: checkInstant(options.anchor, "anchor") }),
+  });
+}
+
+/** Calendar units of `everyCalendar`; at least one, each a positive whole number. */
+export interface CalendarUnits {
+  readonly years?: number;
+  readonly months?: number;
+  readonly weeks?: number;
+  readonly days?: number;
+}
+
+/** A rule of calendar units: the anchor's wall time in the zone, so many units on. */
+export function everyCalendar(
+  units: CalendarUnits,
+  options: { readonly anchor: Date | string; readonly timezone?: string },
+): CalendarRule {
+  refuseUnknown(units, ["years", "months", "weeks", "days"], "units");
+  refuseUnknown(options, ["anchor", "timezone"], "");
+  const checked: { years?: number; months?: number; weeks?: number; days?: number } = {};
+  for (const unit of ["years", "months", "weeks", "days"] as const) {
+    const count = units[unit];
+    if (count === undefined) continue;
+    if (!Number.isInteger(count) || count < 1 || count > 40_000) {
+      throw new InvalidInputError(`units.${unit} must be a whole number from 1 to 40000, got ${shown(count)}`, {
+        field: `units.${unit}`,
+      });
+    }
+    checked[unit] = count;
+  }
+  if (Object.keys(checked).length === 0) {
+    throw new InvalidInputError("units must name at least one of years, months, weeks, days", { field: "units" });
+  }
+  return Object.freeze({
+    kind: "every-calendar" as const,
+    ...checked,
+    anchor: checkInstant(options.anchor, "anchor"),
+    timezone: getZone(options.timezone ?? "UTC").id,
+  });
+}
+
+/** A rule with one tick. An instant in the past ticks at once, unless catch-up is `skip`. */
+export function once(at: Date | string): OnceRule {
+  return Object.freeze({ kind: "once" as const, at: checkInstant(at, "at") });
+}
+
+/** A rule that ticks whenever one of several does. */
+export function union(...rules: readonly Rule[]): UnionRule {
+  if (rules.length === 0) throw new InvalidInputError("union needs at least one rule", { field: "rules" });
+  return Object.freeze({ kind: "union" as const, rules: Object.freeze(rules.map((rule) => checkRule(rule, "rules"))) });
+}
+
+/**
+ * A rule without some of its ticks.
+ * @param excluded local days (`"2026-12-25"`), instants (Date), or rules whose ticks are left out.
+ */
+export function except(
+  rule: Rule,
+  excluded: readonly (string | Date | Rule)[],
+  options: { readonly timezone?: string } = {},
+): ExceptRule {
+  refuseUnknown(options, ["timezone"], "");
+  const checked = checkRule(rule, "rule");
+  const days: string[] = [];
+  const instants: Millis[] = [];
+  const rules: Rule[] = [];
+  for (const [index, item] of excluded.entries()) {
+    const field = `excluded[${index}]`;
+    if (typeof item === "string") days.push(checkDay(item, field));
+    else if (item instanceof Date) instants.push(checkInstant(item, field));
+    else rules.push(checkRule(item, field));
+  }
+  return Object.freeze({
+    kind: "except" as const,
+    rule: checked,
+    days: Object.freeze(days),
+    instants: Object.freeze(instants),
+    rules: Object.freeze(rules),
+    timezone: getZone(options.timezone ?? ruleTimezone(checked)).id,
+  });
+}
+
+/**
+ * Checks a rule that came as data (from HTTP, a file, another copy of the package) and freezes a copy.
+ * @throws InvalidInputError and its kin, naming the field.
+ */
+export function checkRule(value: unknown, field = "when"): Rule {
+  if (typeof value !== "object" || value === null || !("kind" in value)) {
+    throw new InvalidInputError(`${field} must be a rule: cron(), every(), everyCalendar(), once(), union() or except()`, {
+      field,
+    });
+  }
+  const rule = value as Rule;
+  switch (rule.kind) {
+    case "cron": {
+      const { kind: _, expression, ...options } = rule;
+      return cron(expression, options);
+    }
+    case "every":
+      return every(rule.everyMs, rule.anchor === undefined ? {} : { anchor: new Date(rule.anchor) });
+    case "every-calendar": {
+      const { kind: _, anchor, timezone, ...units } = rule;
+      return everyCalendar(units, { anchor: new Date(anchor), timezone });
+    }
+    case "once":
+      return once(new Date(rule.at));
+    case "union":
+      return union(...rule.rules);
+    case "except":
+      return except(rule.rule, [...rule.days, ...rule.instants.map((at) => new Date(at)), ...rule.rules], {
+        timezone: rule.timezone,
+      });
+    default:
+      throw new InvalidInputError(`${field}.kind is not one that a rule has, got ${shown((value as Rule).kind)}`, {
+        field: `${field}.kind`,
+      });
+  }
+}
+
+/** The zone a rule's wall clock is read in; UTC for rules of elapsed time. */
+export function ruleTimezone(rule: Rule): string {
+  switch (rule.kind) {
+    case "cron":
+    case "every-calendar":
+    case "except":
+      return rule.timezone;
+    case "union":
+      return rule.rules[0] === undefined ? "UTC" : ruleTimezone(rule.rules[0]);
+    default:
+      return "UTC";
+  }
+}
+
+function checkDay(text: string, field: string): string {
+  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text) {
+    throw new InvalidInputError(`${field} must be a day as YYYY-MM-DD, got ${shown(text)}`, { field });
+  }
+  return text;
+}
+
+function oneOf<K extends string, V extends string>(
+  options: { readonly [key in K]?: V },
+  name: K,
+  values: readonly V[],
+): { readonly [key in K]?: V } {
+  const value = options[name];
+  if (value === undefined) return {};
+  if (!values.includes(value)) {
+    throw new InvalidInputError(`${name} must be ${values.join(" or ")}, got ${shown(value)}`, { field: name });
+  }
+  return { [name]: value } as { readonly [key in K]: V };
+}

@@ -1,0 +1,349 @@
+// Settling, as pure decisions. At the worker: (job, policy, how the attempt ended) -> settlement. In the store:
+// (job, settlement, now) -> the job afterwards.
+import type { Millis } from "./clock.ts";
+import { defaults } from "./defaults.ts";
+import { formatDuration, parseDuration } from "./duration.ts";
+import { hasCode } from "./errors.ts";
+import type { Token } from "./id.ts";
+import {
+  type AttemptOutcome,
+  type AttemptRecord,
+  type ClaimedJob,
+  type Due,
+  dueInstant,
+  type EndCause,
+  type ErrorRecord,
+  type Job,
+  type LogLine,
+} from "./job.ts";
+import type { Lease } from "./lease.ts";
+import { type RetryPolicy, retryDelayMs } from "./retry.ts";
+
+/** What becomes of the job: three ends, or pending again with (`retry`) or without (`release`) a failure counted. */
+export type SettleOutcome = "complete" | "fail" | "cancel" | "retry" | "release";
+
+/** How an attempt ended, as the store applies it. */
+export interface Settlement {
+  readonly lease: Lease;
+  readonly outcome: SettleOutcome;
+  /** For retry and release: when it is due again. */
+  readonly due?: Due | undefined;
+  readonly endCause?: EndCause | undefined;
+  readonly reason?: string | undefined;
+  /** JSON text of what the handler returned. */
+  readonly output?: string | undefined;
+  /** Absent for a prefetched job that was never started: no attempt took place. */
+  readonly record?: AttemptRecord | undefined;
+  readonly log?: readonly LogLine[] | undefined;
+  readonly progress?: number | undefined;
+  readonly keep: Keep;
+}
+
+/** What retention keeps of a job that ends: nothing, or until an age; counts are the queue's business. */
+export type Keep = { readonly ageMs?: number | undefined } | "nothing";
+
+/** What the worker knows of how an attempt ended. */
+export type AttemptEnd =
+  | { readonly kind: "completed"; readonly output: string }
+  | { readonly kind: "threw"; readonly error: unknown }
+  | { readonly kind: "timed-out"; readonly error: unknown }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "input-refused"; readonly error: unknown }
+  | { readonly kind: "crashed-too-often" }
+  | { readonly kind: "aborted" } // the shutdown deadline passed while it ran
+  | { readonly kind: "unstarted" } // prefetched, then given back
+  | { readonly kind: "unknown-task" };
+
+/** The policies of a task that settling looks at. */
+export interface SettlePolicy {
+  readonly retry: RetryPolicy;
+  readonly keepCompleted: Keep;
+  readonly keepFailed: Keep;
+}
+
+/** The circumstances of an attempt. */
+export interface AttemptFrame {
+  readonly startedAt: Millis;
+  readonly endedAt: Millis;
+  /** 0 ≤ random < 1, for the retry curve's jitter. */
+  readonly random: number;
+  readonly redact?: ((error: ErrorRecord) => ErrorRecord) | undefined;
+}
+
+/** The lease of a claimed job. */
+export function leaseOf(job: Pick<ClaimedJob, "id" | "queue" | "attempt" | "token">): Lease {
+  return { id: job.id, queue: job.queue, attempt: job.attempt, token: job.token };
+}
+
+/** How many attempts a job has, its own word first. */
+export function attemptsAllowed(job: Pick<Job, "attemptsMax">, policy: Pick<RetryPolicy, "attempts">): number {
+  return job.attemptsMax ?? policy.attempts;
+}
+
+/** J4: whether a job has been claimed often enough by workers that then died; it ends without its handler. */
+export function crashedTooOften(job: Pick<Job, "attemptsMax" | "crashes" | "failures">, policy: RetryPolicy): boolean {
+  return job.crashes + job.failures >= attemptsAllowed(job, policy) + defaults.crashesAllowed;
+}
+
+/** The worker's decision: what the end of an attempt makes of the job (J6, J7). */
+export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, frame: AttemptFrame): Settlement {
+  const base = { lease: leaseOf(job) };
+  const record = (outcome: AttemptOutcome, error?: ErrorRecord): AttemptRecord => ({
+    attempt: job.attempt,
+    worker: job.worker,
+    startedAt: frame.startedAt,
+    endedAt: frame.endedAt,
+    outcome,
+    ...(error === undefined ? {} : { error }),
+  });
+  const fail = (endCause: EndCause, reason: string, attempt?: AttemptRecord): Settlement => ({
+    ...base,
+    outcome: "fail",
+    endCause,
+    reason,
+    record: attempt,
+    keep: policy.keepFailed,
+  });
+  switch (end.kind) {
+    case "completed":
+      return { ...base, outcome: "complete", output: end.output, record: record("completed"), keep: policy.keepCompleted };
+    case "cancelled":
+      return {
+        ...base,
+        outcome: "cancel",
+        endCause: "cancelled",
+        reason: "cancelled while active",
+        record: record("cancelled"),
+        keep: policy.keepFailed,
+      };
+    case "aborted":
+      return { ...base, outcome: "release", due: { afterMs: 0 }, record: record("released"), keep: policy.keepFailed };
+    case "unstarted":
+      return { ...base, outcome: "release", due: { afterMs: 0 }, keep: policy.keepFailed };
+    case "unknown-task":
+      return { ...base, outcome: "release", due: { afterMs: unknownTaskDelayMs(job.releases) }, keep: policy.keepFailed };
+    case "crashed-too-often":
+      return fail("crashes", `${job.crashes} attempts ended with their worker; it was not started again`);
+    case "input-refused": {
+      const error = describeError(end.error, frame.redact);
+      return fail("input", `the stored input does not fit the task's schema: ${error.message}`, record("failed", error));
+    }
+    case "threw":
+    case "timed-out":
+      break;
+  }
+  const error = describeError(end.error, frame.redact);
+  if (hasCode(end.error, "RETRY_AT") && "at" in end.error && end.error.at instanceof Date) {
+    return {
+      ...base,
+      outcome: "release",
+      due: { at: end.error.at.getTime() },
+      record: record("deferred"),
+      keep: policy.keepFailed,
+    };
+  }
+  const outcome = end.kind === "timed-out" ? "timed-out" : "failed";
+  if (hasCode(end.error, "PERMANENT")) return fail("permanent", error.message, record(outcome, error));
+  const failures = job.failures + 1;
+  if (failures >= attemptsAllowed(job, policy.retry)) return fail("attempts", error.message, record(outcome, error));
+  const wait = retryWait(policy.retry, failures, end.error, frame);
+  if (wait.kind === "threw") {
+    return fail("policy", error.message, record(outcome, { ...error, policyError: wait.message }));
+  }
+  if (wait.kind === "stop") return fail("permanent", error.message, record(outcome, error));
+  return {
+    ...base,
+    outcome: "retry",
+    due: { afterMs: wait.delayMs },
+    reason: error.message,
+    record: record(outcome, error),
+    keep: policy.keepFailed,
+  };
+}
+
+type Wait = { readonly kind: "retry"; readonly delayMs: number } | { readonly kind: "stop" } | { readonly kind: "threw"; readonly message: string };
+
+function retryWait({ backoff }: RetryPolicy, failures: number, error: unknown, frame: AttemptFrame): Wait {
+  if (typeof backoff !== "function") return { kind: "retry", delayMs: retryDelayMs(backoff, failures, frame.random) };
+  try {
+    const answer = backoff({ failures, error });
+    return answer === false ? { kind: "stop" } : { kind: "retry", delayMs: parseDuration(answer, "retry.backoff()") };
+  } catch (thrown) {
+    return { kind: "threw", message: describeError(thrown, frame.redact).message };
+  }
+}
+
+/** J13: 5 s, 10 s, 20 s ... 5 min. */
+function unknownTaskDelayMs(releases: number): number {
+  return Math.min(defaults.unknownTaskDelayMs * 2 ** Math.min(releases, 30), defaults.unknownTaskDelayMsMax);
+}
+
+/** What is kept of a thrown value: cut to size, then through the user's redaction. A redaction that throws keeps nothing. */
+export function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
+  const found = thrown instanceof Error ? thrown : new Error(typeof thrown === "string" ? thrown : safeText(thrown));
+  const code: unknown = "code" in found ? found.code : undefined;
+  const record: ErrorRecord = {
+    name: String(found.name).slice(0, 200),
+    message: String(found.message).slice(0, defaults.messageCharsMax),
+    ...(typeof found.stack === "string" && thrown instanceof Error
+      ? { stack: found.stack.slice(0, defaults.stackCharsMax) }
+      : {}),
+    ...(typeof code === "string" ? { code: code.slice(0, 200) } : {}),
+  };
+  if (redact === undefined) return record;
+  try {
+    return redact(record);
+  } catch {
+    return { name: record.name, message: "(the redaction hook threw; nothing was kept)" };
+  }
+}
+
+function safeText(thrown: unknown): string {
+  try {
+    return typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
+  } catch {
+    return "a value that cannot be shown was thrown";
+  }
+}
+
+/** The message of a timeout. */
+export function timeoutMessage(timeoutMs: number): string {
+  return `the attempt took longer than ${formatDuration(timeoutMs)}`;
+}
+
+/** A job after a claim at `now` (J2). One whose lease had ended is recovered: it may have crashed its worker. */
+export function applyClaim(
+  job: Job,
+  claim: { readonly token: Token; readonly worker: string; readonly leaseMs: number; readonly startsNow: boolean },
+  now: Millis,
+): ClaimedJob {
+  const recovered = job.state === "active";
+  return {
+    ...job,
+    state: "active",
+    attempt: job.attempt + 1,
+    crashes: job.crashes + (recovered && job.started === true ? 1 : 0),
+    attempts: recovered ? appendAttempt(job.attempts, lostAttempt(job)) : job.attempts,
+    token: claim.token,
+    worker: claim.worker,
+    claimedAt: now,
+    leaseUntil: now + claim.leaseMs,
+    started: claim.startsNow || recovered,
+    recovered,
+  };
+}
+
+function lostAttempt(job: Job): AttemptRecord {
+  return { attempt: job.attempt, worker: job.worker ?? "", startedAt: job.claimedAt ?? job.dueAt, outcome: "lost" };
+}
+
+/**
+ * A job after its settlement at `now`; the caller has checked the fence. With a successor waiting, a job that would
+ * be pending again ends as superseded instead (T3), whatever brought it there.
+ */
+export function applySettlement(job: Job, settlement: Settlement, now: Millis, hasSuccessor: boolean): Job {
+  // The token stays, so that the repeat of this very settlement is recognised.
+  const unleased = withoutLease(job, settlement.lease.token);
+  const attempts =
+    settlement.record === undefined ? job.attempts : appendAttempt(job.attempts, settlement.record);
+  const log = appendLog(job.log, settlement.log ?? []);
+  const progress = settlement.progress ?? job.progress;
+  const failures = job.failures + (settlement.record?.outcome === "failed" || settlement.record?.outcome === "timed-out" ? 1 : 0);
+  const base = { ...unleased, attempts, log, progress, failures };
+  const { outcome } = settlement;
+  if (outcome === "retry" || outcome === "release") {
+    if (job.cancelRequested === true) {
+      return endJob(base, { state: "cancelled", cause: "cancelled", reason: "cancelled while active", keep: settlement.keep }, now);
+    }
+    if (hasSuccessor) return supersede(base, settlement.keep, now);
+    const releases = outcome === "release" && settlement.record === undefined ? job.releases + 1 : 0;
+    return {
+      ...base,
+      state: "pending",
+      releases,
+      dueAt: dueInstant(settlement.due ?? { afterMs: 0 }, now),
+      reason: settlement.reason,
+    };
+  }
+  if (outcome === "complete") {
+    return { ...base, ...ended("completed", settlement.keep, now), output: settlement.output, reason: undefined };
+  }
+  return endJob(
+    base,
+    {
+      state: outcome === "fail" ? "failed" : "cancelled",
+      cause: settlement.endCause,
+      reason: settlement.reason,
+      keep: settlement.keep,
+    },
+    now,
+  );
+}
+
+/** A job whose lease has ended and whose successor takes its place: it ends instead of being claimed again (T3). */
+export function supersedeExpired(job: Job, now: Millis): Job {
+  return supersede({ ...withoutLease(job), attempts: appendAttempt(job.attempts, lostAttempt(job)) }, {}, now);
+}
+
+function supersede(job: Job, keep: Keep, now: Millis): Job {
+  return endJob(
+    job,
+    { state: "failed", cause: "superseded", reason: "a newer job with the same key took its place", keep },
+    now,
+  );
+}
+
+/** A job that is not leased, cancelled. */
+export function cancelJob(job: Job, cause: "cancelled" | "replaced", reason: string, now: Millis): Job {
+  return endJob(withoutLease(job), { state: "cancelled", cause, reason, keep: {} }, now);
+}
+
+function endJob(
+  job: Job,
+  end: {
+    readonly state: "failed" | "cancelled";
+    readonly cause: EndCause | undefined;
+    readonly reason: string | undefined;
+    readonly keep: Keep;
+  },
+  now: Millis,
+): Job {
+  return { ...job, ...ended(end.state, end.keep, now), endCause: end.cause, reason: end.reason };
+}
+
+/** An ended job run again by an operator: pending now, its failures forgotten, its attempts still counted on. */
+export function reviveJob(job: Job, now: Millis): Job {
+  return {
+    ...withoutLease(job),
+    state: "pending",
+    dueAt: now,
+    failures: 0,
+    crashes: 0,
+    releases: 0,
+    finishedAt: undefined,
+    expiresAt: undefined,
+    endCause: undefined,
+    reason: undefined,
+    cancelRequested: undefined,
+    progress: undefined,
+  };
+}
+
+function ended(state: "completed" | "failed" | "cancelled", keep: Keep, now: Millis) {
+  const ageMs = keep === "nothing" ? 0 : keep.ageMs;
+  return { state, finishedAt: now, expiresAt: ageMs === undefined ? undefined : now + ageMs, successor: undefined };
+}
+
+function withoutLease(job: Job, token?: Token): Job {
+  return { ...job, token, worker: undefined, leaseUntil: undefined, claimedAt: undefined, started: undefined };
+}
+
+/** Attempt records with one more; beyond the limit the oldest go. */
+export function appendAttempt(attempts: readonly AttemptRecord[], record: AttemptRecord): readonly AttemptRecord[] {
+  return [...attempts, record].slice(-defaults.attemptRecordsMax);
+}
+
+/** Log lines with some more; beyond the limit the oldest go. */
+export function appendLog(log: readonly LogLine[], lines: readonly LogLine[]): readonly LogLine[] {
+  return lines.length === 0 ? log : [...log, ...lines].slice(-defaults.logLinesMax);
+}
