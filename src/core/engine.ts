@@ -41,7 +41,9 @@ export interface Engine<Tx = never> {
   /** Calls back when something may have become due sooner than the last answer said. Polling alone is correct too. */
   watch?(onSignal: (signal: Signal) => void): Promise<Unwatch>;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
-  using?(tx: Tx): Pick<Engine, "name" | "capabilities" | "jobs" | "schedules" | "queues" | "records" | "events" | "now">;
+  using?(
+    tx: Tx,
+  ): Pick<Engine, "name" | "capabilities" | "jobs" | "schedules" | "queues" | "records" | "events" | "now">;
 }
 
 /** Flags only where a user sees the difference. */
@@ -154,12 +156,13 @@ export interface SettleAnswer {
 }
 
 /** Names a job by id, or by its key. */
-export type JobName = { readonly id: JobId; readonly tenant?: TenantId | undefined } | { readonly tenant: TenantId; readonly queue: string; readonly key: string };
+export type JobName =
+  | { readonly id: JobId; readonly tenant?: TenantId | undefined }
+  | { readonly tenant: TenantId; readonly queue: string; readonly key: string };
 
 export interface Change {
   readonly name: JobName;
-  readonly change:
-    /** `unleased`: an active job is left to finish (T4); else it is asked to stop (J8). */
+  readonly change: /** `unleased`: an active job is left to finish (T4); else it is asked to stop (J8). */
     | { readonly kind: "cancel"; readonly unleased?: boolean | undefined }
     /** A failed or cancelled job runs again; a pending one is due now. */
     | { readonly kind: "retry" }

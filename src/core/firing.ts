@@ -1,6 +1,6 @@
 // Firing, as a pure decision: (schedule, now, its unfinished jobs) -> next cursor, jobs to insert, what was skipped
 // and why. Engines apply a step in one atomic write that compares incarnation, revision and cursor.
-import { countSkipped, dueTicks, type SkippedTicks, type SkipReason } from "./catch-up.ts";
+import { dueTicks, type SkippedTicks, type SkipReason } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import type { NewEvent } from "./events.ts";
 import { type JobId, operationJobId, tickJobId } from "./id.ts";
@@ -119,7 +119,10 @@ class Draft {
   pass(held: HeldTick): void {
     const { overlap } = this.schedule.definition;
     const gate = overlapGate(overlap, this.unfinished, this.schedule.held !== undefined);
-    if (gate === "skip") return this.skip(oneTick(held.tick, "overlap"));
+    if (gate === "skip") {
+      this.skip(oneTick(held.tick, "overlap"));
+      return;
+    }
     if (overlap === "replace") this.#makeRoom();
     if (gate === "hold") {
       if (this.schedule.held !== undefined) this.skip(oneTick(this.schedule.held.tick, "overlap"));
@@ -195,7 +198,12 @@ function stepEvents(
   return [
     ...skipped.map((run): NewEvent => ({ ...about, type: "tick:skipped", data: { ...run } })),
     ...fired.map(
-      ({ tick, job, dueAt }): NewEvent => ({ ...about, type: "tick:fired", job, data: { tick, dueAt, latenessMs: now - tick } }),
+      ({ tick, job, dueAt }): NewEvent => ({
+        ...about,
+        type: "tick:fired",
+        job,
+        data: { tick, dueAt, latenessMs: now - tick },
+      }),
     ),
   ];
 }
@@ -247,9 +255,7 @@ function disableBroken(due: DueSchedule, error: unknown, now: Millis): FireStep 
     fired: [],
     skipped: [],
     disabledReason: reason,
-    events: [
-      { type: "schedule:disabled", tenant: schedule.tenant, schedule: schedule.id, at: now, data: { reason } },
-    ],
+    events: [{ type: "schedule:disabled", tenant: schedule.tenant, schedule: schedule.id, at: now, data: { reason } }],
   };
 }
 
@@ -309,14 +315,6 @@ function pauseAfterFailures(schedule: Schedule, now: Millis): AfterEnd {
       missed: schedule.missed + skipped.length,
     }),
     insert: [],
-    events: [
-      { ...about, type: "schedule:paused", data: { reason } },
-      ...stepEvents(schedule, [], skipped, now),
-    ],
+    events: [{ ...about, type: "schedule:paused", data: { reason } }, ...stepEvents(schedule, [], skipped, now)],
   };
-}
-
-/** Ticks that passed while a schedule was disabled, for its record; undefined when there were none. */
-export function ticksWhileDisabled(before: Schedule, now: Millis): SkippedTicks | undefined {
-  return countSkipped((after) => nextTickOf(before, after), before.cursor.after, now, "disabled");
 }

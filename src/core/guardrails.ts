@@ -1,7 +1,10 @@
 // Guardrails: a tenant's limits. They travel as values with inserts and puts and are enforced in the same step.
+import type { Millis } from "./clock.ts";
 import { type Duration, formatDuration, parseDuration, shown } from "./duration.ts";
 import { InvalidInputError, LimitExceededError } from "./errors.ts";
+import { dueInstant, type NewJob } from "./job.ts";
 import { refuseUnknown } from "./options.ts";
+import { utf8Bytes } from "./payload.ts";
 
 /** A tenant's limits; what is absent is unlimited. */
 export interface Guardrails {
@@ -37,9 +40,29 @@ export interface LimitHit {
   readonly value: number;
 }
 
+/** The limits that a job can be held against by itself; counts are the store's business. */
+export function shapeLimit(
+  job: Pick<NewJob, "due" | "input">,
+  guardrails: Guardrails | undefined,
+  now: Millis,
+): LimitHit | undefined {
+  const { maxHorizonMs, payloadBytesMax } = guardrails ?? {};
+  const aheadMs = dueInstant(job.due, now) - now;
+  if (maxHorizonMs !== undefined && aheadMs > maxHorizonMs) {
+    return { limit: "maxHorizonMs", max: maxHorizonMs, value: aheadMs };
+  }
+  if (payloadBytesMax === undefined) return undefined;
+  const bytes = utf8Bytes(job.input);
+  return bytes > payloadBytesMax ? { limit: "payloadBytesMax", max: payloadBytesMax, value: bytes } : undefined;
+}
+
 /** @throws InvalidInputError naming the option at fault. */
 export function resolveGuardrails(options: GuardrailOptions, field = "guardrails"): Guardrails {
-  refuseUnknown(options, ["maxActiveSchedules", "minInterval", "maxPendingJobs", "maxHorizon", "payloadBytesMax"], field);
+  refuseUnknown(
+    options,
+    ["maxActiveSchedules", "minInterval", "maxPendingJobs", "maxHorizon", "payloadBytesMax"],
+    field,
+  );
   const count = (name: "maxActiveSchedules" | "maxPendingJobs" | "payloadBytesMax") => {
     const value = options[name];
     if (value === undefined) return {};

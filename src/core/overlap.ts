@@ -5,11 +5,7 @@ import type { OverlapPolicy, Unfinished } from "./schedule.ts";
 export type Gate = "fire" | "skip" | "hold";
 
 /** The gate that every tick, trigger and backfilled tick passes (S5). */
-export function overlapGate(
-  policy: OverlapPolicy,
-  unfinished: readonly Unfinished[],
-  holding: boolean,
-): Gate {
+export function overlapGate(policy: OverlapPolicy, unfinished: readonly Unfinished[], holding: boolean): Gate {
   if (policy === "allow") return "fire";
   if (unfinished.length === 0 && !holding) return "fire";
   switch (policy) {

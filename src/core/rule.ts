@@ -188,9 +188,12 @@ export function except(
  */
 export function checkRule(value: unknown, field = "when"): Rule {
   if (typeof value !== "object" || value === null || !("kind" in value)) {
-    throw new InvalidInputError(`${field} must be a rule: cron(), every(), everyCalendar(), once(), union() or except()`, {
-      field,
-    });
+    throw new InvalidInputError(
+      `${field} must be a rule: cron(), every(), everyCalendar(), once(), union() or except()`,
+      {
+        field,
+      },
+    );
   }
   const rule = value as Rule;
   switch (rule.kind) {

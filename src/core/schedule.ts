@@ -1,9 +1,8 @@
 // Schedules: what is stored of one, and the pure decision what saving a definition does to it.
 import type { Millis } from "./clock.ts";
-import type { EndCause } from "./job.ts";
+import { getZone, zoneRulesVersion } from "./cron/zone.ts";
 import { canonicalJson } from "./payload.ts";
 import { type Rule, ruleTimezone } from "./rule.ts";
-import { getZone, zoneRulesVersion } from "./cron/zone.ts";
 import type { TenantId } from "./tenant.ts";
 import { nextTick, seedOf } from "./tick.ts";
 
@@ -150,7 +149,9 @@ export function planPut(existing: Schedule | undefined, put: SchedulePut, now: M
   };
   if (!enabled) return { outcome: "updated", schedule: withoutNext(changed) };
   if (sameRule(put.definition, existing.definition)) {
-    const schedule = existing.enabled ? replan(changed) : replan({ ...changed, cursor: { ...changed.cursor, after: now } });
+    const schedule = existing.enabled
+      ? replan(changed)
+      : replan({ ...changed, cursor: { ...changed.cursor, after: now } });
     return { outcome: "updated", schedule };
   }
   const cursor = { ...changed.cursor, after: startOf(put.definition, now) };
@@ -228,5 +229,4 @@ export interface Unfinished {
 export interface EndedJob {
   readonly incarnation: string;
   readonly state: "completed" | "failed" | "cancelled";
-  readonly endCause?: EndCause | undefined;
 }

@@ -106,7 +106,13 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
   });
   switch (end.kind) {
     case "completed":
-      return { ...base, outcome: "complete", output: end.output, record: record("completed"), keep: policy.keepCompleted };
+      return {
+        ...base,
+        outcome: "complete",
+        output: end.output,
+        record: record("completed"),
+        keep: policy.keepCompleted,
+      };
     case "cancelled":
       return {
         ...base,
@@ -121,12 +127,21 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
     case "unstarted":
       return { ...base, outcome: "release", due: { afterMs: 0 }, keep: policy.keepFailed };
     case "unknown-task":
-      return { ...base, outcome: "release", due: { afterMs: unknownTaskDelayMs(job.releases) }, keep: policy.keepFailed };
+      return {
+        ...base,
+        outcome: "release",
+        due: { afterMs: unknownTaskDelayMs(job.releases) },
+        keep: policy.keepFailed,
+      };
     case "crashed-too-often":
       return fail("crashes", `${job.crashes} attempts ended with their worker; it was not started again`);
     case "input-refused": {
       const error = describeError(end.error, frame.redact);
-      return fail("input", `the stored input does not fit the task's schema: ${error.message}`, record("failed", error));
+      return fail(
+        "input",
+        `the stored input does not fit the task's schema: ${error.message}`,
+        record("failed", error),
+      );
     }
     case "threw":
     case "timed-out":
@@ -161,7 +176,10 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
   };
 }
 
-type Wait = { readonly kind: "retry"; readonly delayMs: number } | { readonly kind: "stop" } | { readonly kind: "threw"; readonly message: string };
+type Wait =
+  | { readonly kind: "retry"; readonly delayMs: number }
+  | { readonly kind: "stop" }
+  | { readonly kind: "threw"; readonly message: string };
 
 function retryWait({ backoff }: RetryPolicy, failures: number, error: unknown, frame: AttemptFrame): Wait {
   if (typeof backoff !== "function") return { kind: "retry", delayMs: retryDelayMs(backoff, failures, frame.random) };
@@ -244,16 +262,20 @@ function lostAttempt(job: Job): AttemptRecord {
 export function applySettlement(job: Job, settlement: Settlement, now: Millis, hasSuccessor: boolean): Job {
   // The token stays, so that the repeat of this very settlement is recognised.
   const unleased = withoutLease(job, settlement.lease.token);
-  const attempts =
-    settlement.record === undefined ? job.attempts : appendAttempt(job.attempts, settlement.record);
+  const attempts = settlement.record === undefined ? job.attempts : appendAttempt(job.attempts, settlement.record);
   const log = appendLog(job.log, settlement.log ?? []);
   const progress = settlement.progress ?? job.progress;
-  const failures = job.failures + (settlement.record?.outcome === "failed" || settlement.record?.outcome === "timed-out" ? 1 : 0);
+  const failures =
+    job.failures + (settlement.record?.outcome === "failed" || settlement.record?.outcome === "timed-out" ? 1 : 0);
   const base = { ...unleased, attempts, log, progress, failures };
   const { outcome } = settlement;
   if (outcome === "retry" || outcome === "release") {
     if (job.cancelRequested === true) {
-      return endJob(base, { state: "cancelled", cause: "cancelled", reason: "cancelled while active", keep: settlement.keep }, now);
+      return endJob(
+        base,
+        { state: "cancelled", cause: "cancelled", reason: "cancelled while active", keep: settlement.keep },
+        now,
+      );
     }
     if (hasSuccessor) return supersede(base, settlement.keep, now);
     const releases = outcome === "release" && settlement.record === undefined ? job.releases + 1 : 0;

@@ -69,13 +69,20 @@ function splitFields(expression: string): string[] {
     throw refusal("expression", expression, expression, "it holds a line break", "write one line");
   }
   const texts = expression.split(/[ \t]+/).filter((text) => text !== "");
-  if (texts.length === 0) throw refusal("expression", expression, expression, "it is empty", 'write five fields, as in "0 9 * * 1-5"');
+  if (texts.length === 0)
+    throw refusal("expression", expression, expression, "it is empty", 'write five fields, as in "0 9 * * 1-5"');
   if (texts[0]?.startsWith("@")) return nickname(texts.join(" ")).split(" ");
   // A lone dash is a range that spaces tore apart, so the count of fields says nothing: name it by the 5-field layout.
   const dash = texts.indexOf("-");
   if (dash > 0) {
     const name = FIELD_SPECS[Math.min(dash + 1, 5)]?.name ?? "expression";
-    throw refusal(name, "-", expression, "a range has no spaces", `write "${clip(texts[dash - 1])}-${clip(texts[dash + 1])}"`);
+    throw refusal(
+      name,
+      "-",
+      expression,
+      "a range has no spaces",
+      `write "${clip(texts[dash - 1])}-${clip(texts[dash + 1])}"`,
+    );
   }
   if (texts.length === 5 || texts.length === 6) return texts;
   const years = texts.length === 7 ? "leave the year field out" : "write minute hour day-of-month month day-of-week";
@@ -90,7 +97,8 @@ function nickname(text: string): string {
   if (/^@every\b/.test(lower)) {
     throw refusal("expression", text, text, "@every is not a cron rule", "use an interval schedule (every)");
   }
-  if (lower === "@reboot") throw refusal("expression", text, text, "@reboot is no instant", "enqueue the job at start instead");
+  if (lower === "@reboot")
+    throw refusal("expression", text, text, "@reboot is no instant", "enqueue the job at start instead");
   throw refusal("expression", text, text, "no such nickname", `use one of ${known}`);
 }
 
@@ -134,7 +142,8 @@ function readSpecial(reading: Reading, term: string, field: Field): boolean {
     field.nthWeekdays[nth] = (field.nthWeekdays[nth] ?? 0) | (1 << (readValue(reading, term, term.slice(0, hash)) % 7));
     return true;
   }
-  if (term === "L") throw refuse(reading, term, "the last what of the month?", 'name a day, as in "5L" for the last Friday');
+  if (term === "L")
+    throw refuse(reading, term, "the last what of the month?", 'name a day, as in "5L" for the last Friday');
   if (!term.endsWith("L")) return false;
   field.lastWeekdays |= 1 << (readValue(reading, term, term.slice(0, -1)) % 7);
   return true;
@@ -182,11 +191,17 @@ function readRange(reading: Reading, term: string, from: string, to: string): [n
 function readStep(reading: Reading, term: string, text: string): number {
   const { spec } = reading;
   const width = spec.max - spec.min + 1;
-  if (!DIGITS.test(text)) throw refuse(reading, term, "the step is not a whole number", `write a step from 1 to ${width}`);
+  if (!DIGITS.test(text))
+    throw refuse(reading, term, "the step is not a whole number", `write a step from 1 to ${width}`);
   const step = Number(text);
   if (step === 0) throw refuse(reading, term, "the step is 0", `write a step from 1 to ${width}`);
   if (step > width) {
-    throw refuse(reading, term, `the step is wider than the field, which has ${width} values`, `write a step from 1 to ${width}`);
+    throw refuse(
+      reading,
+      term,
+      `the step is wider than the field, which has ${width} values`,
+      `write a step from 1 to ${width}`,
+    );
   }
   return step;
 }
@@ -220,9 +235,11 @@ function readValue(reading: Reading, term: string, text: string): number {
 
 function readNumber(reading: Reading, term: string, text: string, min: number, max: number): number {
   if (text === "") throw refuse(reading, term, "a value is missing", `write values from ${min} to ${max}`);
-  if (!DIGITS.test(text)) throw refuse(reading, term, `"${clip(text)}" is not a value of this field`, mendValue(reading, text, min, max));
+  if (!DIGITS.test(text))
+    throw refuse(reading, term, `"${clip(text)}" is not a value of this field`, mendValue(reading, text, min, max));
   const value = Number(text);
-  if (value < min || value > max) throw refuse(reading, term, `${clip(text)} is out of range`, `write values from ${min} to ${max}`);
+  if (value < min || value > max)
+    throw refuse(reading, term, `${clip(text)} is out of range`, `write values from ${min} to ${max}`);
   return value;
 }
 

@@ -9,7 +9,8 @@ const PLAIN_IDS = [
   "UCT UTC Universal W-SU WET Zulu",
 ];
 
-const REGIONS = "Africa America Antarctica Arctic Asia Atlantic Australia Brazil Canada Chile Etc Europe Indian Mexico Pacific US";
+const REGIONS =
+  "Africa America Antarctica Arctic Asia Atlantic Australia Brazil Canada Chile Etc Europe Indian Mexico Pacific US";
 
 /** Parts of ids which are not spelled with a capital at each word's start. */
 const ODD_PARTS = [
@@ -27,7 +28,8 @@ const ID_LENGTH_MAX = 64;
 export function canonicalZoneId(id: string): string {
   if (typeof id !== "string") throw refusal(String(id), "a time zone is text");
   if (id === "") throw refusal(id, "it is empty");
-  if (id.length > ID_LENGTH_MAX) throw refusal(`${id.slice(0, ID_LENGTH_MAX)}...`, `it is longer than ${ID_LENGTH_MAX} characters`);
+  if (id.length > ID_LENGTH_MAX)
+    throw refusal(`${id.slice(0, ID_LENGTH_MAX)}...`, `it is longer than ${ID_LENGTH_MAX} characters`);
   const spelled = spell(id);
   if (spelled === undefined || !isKnown(spelled)) {
     throw refusal(id, /[^ -~]/.test(id) ? "it holds characters no zone has" : "it is not an IANA time zone");
@@ -62,7 +64,11 @@ function isKnown(id: string): boolean {
 function refusal(id: string, why: string): InvalidTimeZoneError {
   const shown = id.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   const mend = 'write an IANA zone such as "Europe/London", "America/New_York" or "UTC"';
-  return new InvalidTimeZoneError(`Time zone "${shown}": ${why}; ${mend}.`, { field: "timeZone", mend, details: { timeZone: shown } });
+  return new InvalidTimeZoneError(`Time zone "${shown}": ${why}; ${mend}.`, {
+    field: "timeZone",
+    mend,
+    details: { timeZone: shown },
+  });
 }
 
 function byLowerCase(lists: readonly string[]): Map<string, string> {

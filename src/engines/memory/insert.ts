@@ -1,0 +1,121 @@
+// Inserting one job: repeats, idempotency keys, the two slots of a key, limits.
+import type { Millis } from "../../core/clock.ts";
+import { defaults } from "../../core/defaults.ts";
+import type { InsertAnswer, InsertedJob } from "../../core/engine.ts";
+import { type Guardrails, type LimitHit, shapeLimit } from "../../core/guardrails.ts";
+import type { JobId } from "../../core/id.ts";
+import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
+import type { World } from "./world.ts";
+
+type Refused =
+  | { readonly outcome: "key-in-use"; readonly id: JobId }
+  | { readonly outcome: "idempotency-mismatch" }
+  | ({ readonly outcome: "limit" } & LimitHit);
+
+/** Thrown inside an insert to undo it; it never leaves the engine. */
+class Refusal extends Error {
+  readonly answer: Refused;
+
+  constructor(answer: Refused) {
+    super(answer.outcome);
+    this.answer = answer;
+  }
+}
+
+/** Inserts jobs together or not at all. */
+export function insertAll(
+  world: World,
+  jobs: readonly NewJob[],
+  guardrails: Guardrails | undefined,
+  now: Millis,
+): InsertAnswer {
+  let index = 0;
+  try {
+    return world.allOrNothing(() => {
+      const inserted: InsertedJob[] = [];
+      for (; index < jobs.length; index++) {
+        const job = jobs[index];
+        if (job !== undefined) inserted.push(insertJob(world, job, guardrails, now));
+      }
+      return { outcome: "inserted", jobs: inserted };
+    });
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.answer.outcome === "limit" ? error.answer : { ...error.answer, index };
+  }
+}
+
+/** @throws Refusal */
+export function insertJob(world: World, job: NewJob, guardrails: Guardrails | undefined, now: Millis): InsertedJob {
+  const repeated = world.jobs.get(job.id)?.job;
+  if (repeated !== undefined) return answer("created", repeated);
+  const replaced = world.jobs.get(world.replacements.get(job.id) ?? "")?.job;
+  if (replaced !== undefined) return answer("replaced", replaced);
+
+  const used = usedKey(world, job, now);
+  if (used !== undefined) return used;
+
+  const { current, successor } = world.slots(job);
+  const holder = current === undefined ? undefined : world.jobs.get(current)?.job;
+  const inserted = holder === undefined ? create(world, job, guardrails, now) : resolve();
+  if (job.idempotency !== undefined) {
+    world.remember(`${job.tenant}\n${job.idempotency.key}`, {
+      body: job.idempotency.body,
+      id: inserted.id,
+      dueAt: inserted.dueAt,
+      expiresAt: now + defaults.idempotencyMs,
+    });
+  }
+  return inserted;
+
+  function resolve(): InsertedJob {
+    const taken = holder as Job;
+    if (job.onConflict === "error") throw new Refusal({ outcome: "key-in-use", id: taken.id });
+    if (job.onConflict !== "replace") return answer("existing", taken);
+    if (taken.state === "pending") return replace(taken);
+    const waiting = successor === undefined ? undefined : world.jobs.get(successor)?.job;
+    return waiting === undefined ? create(world, job, guardrails, now, true) : replace(waiting);
+  }
+
+  function replace(before: Job): InsertedJob {
+    checkShape(job, guardrails, now);
+    const after = replaceJob(before, job, now);
+    world.save(after, now);
+    return answer("replaced", after);
+  }
+}
+
+function usedKey(world: World, job: NewJob, now: Millis): InsertedJob | undefined {
+  if (job.idempotency === undefined) return undefined;
+  const used = world.idempotency.get(`${job.tenant}\n${job.idempotency.key}`);
+  if (used === undefined || used.expiresAt <= now) return undefined;
+  if (used.body !== job.idempotency.body) throw new Refusal({ outcome: "idempotency-mismatch" });
+  return { outcome: "existing", id: used.id, dueAt: used.dueAt };
+}
+
+function create(
+  world: World,
+  job: NewJob,
+  guardrails: Guardrails | undefined,
+  now: Millis,
+  successor?: true,
+): InsertedJob {
+  checkShape(job, guardrails, now);
+  const max = guardrails?.maxPendingJobs;
+  if (max !== undefined) {
+    const value = world.unfinishedJobs(job.tenant) + 1;
+    if (value > max) throw new Refusal({ outcome: "limit", limit: "maxPendingJobs", max, value });
+  }
+  const created = { ...beginJob(job, now), successor };
+  world.save(created, now);
+  return answer("created", created);
+}
+
+function checkShape(job: NewJob, guardrails: Guardrails | undefined, now: Millis): void {
+  const hit = shapeLimit(job, guardrails, now);
+  if (hit !== undefined) throw new Refusal({ outcome: "limit", ...hit });
+}
+
+function answer(outcome: InsertedJob["outcome"], job: Job): InsertedJob {
+  return { outcome, id: job.id, dueAt: job.dueAt, ...(job.successor === true ? { successor: true } : {}) };
+}

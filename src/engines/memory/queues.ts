@@ -1,0 +1,28 @@
+// Queues in memory: the contract's QueueStore over the world.
+import { queueEvent } from "../../core/audit.ts";
+import { defaults } from "../../core/defaults.ts";
+import type { QueueStore } from "../../core/engine.ts";
+import { changeQueue, everyQueue, type Queue } from "../../core/queue.ts";
+import type { World } from "./world.ts";
+
+export function queueStore(world: World): QueueStore {
+  return {
+    put: async (changes, actor) =>
+      world.step((now) =>
+        changes.map((change) => {
+          const before = world.queues.get(change.name);
+          const after = changeQueue(before, change);
+          world.queues.set(change.name, after);
+          world.append(queueEvent(before, after, defaults.tenant, now, actor));
+          world.signal(
+            change.name === everyQueue ? { kind: "changed" } : { kind: "wake", queue: change.name, dueAt: now },
+          );
+          return after;
+        }),
+      ),
+    list: async () => {
+      const names = new Set([...world.queues.keys(), ...world.lanes.keys()]);
+      return [...names].sort().map((name): Queue => world.queues.get(name) ?? { name, paused: false });
+    },
+  };
+}

@@ -1,0 +1,159 @@
+// Schedules in memory: the contract's ScheduleStore over the world.
+import { putEvents, removeEvent } from "../../core/audit.ts";
+import type { Millis } from "../../core/clock.ts";
+import type {
+  FireAnswer,
+  FireRequest,
+  FireResult,
+  PutAnswer,
+  RemoveOutcome,
+  ScheduleFilter,
+  ScheduleRemoval,
+  ScheduleStore,
+} from "../../core/engine.ts";
+import type { DueSchedule, FireStep } from "../../core/firing.ts";
+import type { Guardrails } from "../../core/guardrails.ts";
+import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
+import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
+import { cancelForSchedule } from "./ending.ts";
+import { insertJob } from "./insert.ts";
+import { scheduleKey, type World } from "./world.ts";
+
+export function scheduleStore(world: World): ScheduleStore {
+  return {
+    put: async (puts, guardrails) => world.step((now) => puts.map((one) => put(world, one, guardrails, now))),
+    get: async (ref) => world.schedules.get(scheduleKey(ref)),
+    list: async (filter, page) => list(world, filter, page),
+    remove: async (removals) => world.step((now) => removals.map((one) => remove(world, one, now))),
+    fire: async (request) => world.step((now) => fire(world, request, now)),
+  };
+}
+
+function put(world: World, request: SchedulePut, guardrails: Guardrails | undefined, now: Millis): PutAnswer {
+  const before = world.schedules.get(scheduleKey(request));
+  const plan = planPut(before, request, now);
+  if (plan.outcome !== "created" && plan.outcome !== "updated") return plan;
+  const { schedule } = plan;
+  if (schedule === before) return plan;
+  const max = guardrails?.maxActiveSchedules;
+  if (max !== undefined && schedule.enabled && before?.enabled !== true) {
+    const value = (world.enabledSchedules.get(schedule.tenant) ?? 0) + 1;
+    if (value > max) return { outcome: "limit", limit: "maxActiveSchedules", max, value };
+  }
+  world.saveSchedule(schedule);
+  for (const event of putEvents(before, plan, now)) world.append(event);
+  if (request.cancelPending === true && !schedule.enabled) cancelPending(world, schedule, "disabled", now);
+  const { nextAt } = schedule.cursor;
+  if (nextAt !== undefined) world.signal({ kind: "tick", dueAt: nextAt });
+  return plan;
+}
+
+function cancelPending(world: World, schedule: Schedule, what: "disabled" | "removed", now: Millis): void {
+  for (const { id, state } of world.unfinishedOf(schedule.incarnation)) {
+    if (state === "pending") cancelForSchedule(world, id, "cancelled", `its schedule was ${what}`, now);
+  }
+}
+
+function remove(world: World, removal: ScheduleRemoval, now: Millis): RemoveOutcome {
+  const schedule = world.schedules.get(scheduleKey(removal));
+  if (schedule === undefined) return "absent";
+  if (removal.expected !== undefined && removal.expected !== schedule.revision) return "conflict";
+  world.removeSchedule(schedule);
+  world.append(removeEvent(schedule, now, removal.actor));
+  if (removal.cancelPending === true) cancelPending(world, schedule, "removed", now);
+  return "removed";
+}
+
+function list(
+  world: World,
+  filter: ScheduleFilter,
+  page: { readonly limit: number; readonly cursor?: string },
+): Page<Schedule> {
+  const after = page.cursor === undefined ? "" : String(decodeCursor(page.cursor, 1)[0]);
+  const found = [...world.schedules.entries()]
+    .filter(([key, schedule]) => key > after && matches(schedule, filter))
+    .sort(([a], [b]) => (a < b ? -1 : 1));
+  const items = found.slice(0, page.limit);
+  const last = items.at(-1);
+  return {
+    items: items.map(([, schedule]) => schedule),
+    ...(found.length > items.length && last !== undefined ? { next: encodeCursor([last[0]]) } : {}),
+  };
+}
+
+function matches(schedule: Schedule, filter: ScheduleFilter): boolean {
+  return (
+    (filter.tenant === undefined || schedule.tenant === filter.tenant) &&
+    (filter.task === undefined || schedule.definition.task === filter.task) &&
+    (filter.queue === undefined || schedule.definition.queue === filter.queue) &&
+    (filter.enabled === undefined || schedule.enabled === filter.enabled) &&
+    (filter.idPrefix === undefined || schedule.id.startsWith(filter.idPrefix))
+  );
+}
+
+function fire(world: World, request: FireRequest, now: Millis): FireAnswer {
+  const found = request.only?.map((ref) => world.schedules.get(scheduleKey(ref))) ?? popDue(world, request.limit, now);
+  const due = found.flatMap((schedule): DueSchedule[] =>
+    schedule === undefined ? [] : [{ schedule, unfinished: unfinishedFor(world, schedule) }],
+  );
+  let steps: readonly FireStep[] = [];
+  try {
+    steps = request.decide(due, now);
+  } finally {
+    // What was popped and not decided upon is due as before.
+    const decided = new Set(steps.map((step) => scheduleKey(step.from)));
+    for (const { schedule } of due) if (!decided.has(scheduleKey(schedule))) world.saveSchedule(schedule);
+  }
+  const fired = steps.flatMap((step): FireResult[] => (apply(world, step, now) ? [resultOf(step)] : []));
+  return { fired, nextDueAt: peekDue(world) };
+}
+
+function unfinishedFor(world: World, schedule: Schedule) {
+  return schedule.definition.overlap === "allow" ? [] : world.unfinishedOf(schedule.incarnation);
+}
+
+/** The cursor is the lock: a step made from anything but what is stored now changes nothing (S2). */
+function apply(world: World, step: FireStep, now: Millis): boolean {
+  const { from, to } = step;
+  const stored = world.schedules.get(scheduleKey(from));
+  if (
+    stored === undefined ||
+    stored.incarnation !== from.incarnation ||
+    stored.revision !== from.revision ||
+    stored.cursor.after !== from.cursor.after
+  ) {
+    if (stored !== undefined) world.saveSchedule(stored);
+    return false;
+  }
+  world.saveSchedule(to);
+  const reason = "a newer tick of its schedule took its place";
+  for (const id of step.cancel) cancelForSchedule(world, id, "replaced", reason, now);
+  for (const job of step.insert) insertJob(world, job, undefined, now);
+  for (const event of step.events) world.append(event);
+  return true;
+}
+
+function resultOf({ from, fired, skipped, held, disabledReason }: FireStep): FireResult {
+  return { tenant: from.tenant, id: from.id, ticks: fired, skipped, held, disabledReason };
+}
+
+function popDue(world: World, limit: number, now: Millis): Schedule[] {
+  const due = new Map<string, Schedule>();
+  while (due.size < limit) {
+    const at = peekDue(world);
+    if (at === undefined || at > now) break;
+    const key = world.dueSchedules.pop()?.key ?? "";
+    const schedule = world.schedules.get(key);
+    if (schedule !== undefined) due.set(key, schedule);
+  }
+  return [...due.values()];
+}
+
+/** The earliest next tick; entries of schedules that have moved on are dropped on the way. */
+function peekDue(world: World): Millis | undefined {
+  for (let top = world.dueSchedules.peek(); top !== undefined; top = world.dueSchedules.peek()) {
+    if (world.schedules.get(top.key)?.cursor.nextAt === top.at) return top.at;
+    world.dueSchedules.pop();
+  }
+  return undefined;
+}

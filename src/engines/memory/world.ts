@@ -1,0 +1,271 @@
+// All that the memory engine stores, and the few writes everything goes through: `save` and `saveSchedule`.
+import type { Clock, Millis } from "../../core/clock.ts";
+import type { Signal } from "../../core/engine.ts";
+import type { NewEvent, StoredEvent } from "../../core/events.ts";
+import type { JobId } from "../../core/id.ts";
+import { isFinished, type Job } from "../../core/job.ts";
+import type { Queue, RateWindow } from "../../core/queue.ts";
+import type { Schedule, ScheduleRef, Unfinished } from "../../core/schedule.ts";
+import { Heap } from "./heap.ts";
+import { Lane, type Place, type Stored } from "./lane.ts";
+
+/** The two slots of a key (T2). */
+interface Slots {
+  current?: JobId;
+  successor?: JobId;
+}
+
+/** How many finished jobs a queue keeps. */
+export interface RetentionCounts {
+  readonly completedCountMax: number;
+  readonly endedCountMax: number;
+}
+
+/** An idempotencyKey that was used. */
+export interface UsedKey {
+  readonly body: string;
+  readonly id: JobId;
+  readonly dueAt: Millis;
+  readonly expiresAt: Millis;
+}
+
+export class World {
+  readonly clock: Clock;
+  readonly retention: RetentionCounts;
+  readonly jobs = new Map<JobId, Stored>();
+  readonly lanes = new Map<string, Map<string, Lane>>();
+  readonly leases = new Map<string, Heap<Stored>>();
+  readonly keys = new Map<string, Slots>();
+  /** From the id of the insert that replaced a job to the job. */
+  readonly replacements = new Map<JobId, JobId>();
+  readonly idempotency = new Map<string, UsedKey>();
+  readonly schedules = new Map<string, Schedule>();
+  readonly dueSchedules = new Heap<{ readonly at: Millis; readonly key: string }>((a, b) => a.at - b.at);
+  readonly enabledSchedules = new Map<string, number>();
+  readonly queues = new Map<string, Queue>();
+  readonly windows = new Map<string, RateWindow>();
+  readonly records = new Map<string, { value: string; revision: number; expiresAt?: Millis }>();
+  readonly watchers = new Set<(signal: Signal) => void>();
+  readonly #unfinished = new Map<string, Set<JobId>>();
+  readonly #ended = new Map<string, JobId[]>();
+  events: StoredEvent[] = [];
+  #seq = 0;
+  #eventId = 0;
+  #signals: Signal[] = [];
+  #undo: (() => void)[] | undefined;
+
+  constructor(clock: Clock, retention: RetentionCounts) {
+    this.clock = clock;
+    this.retention = retention;
+  }
+
+  /** Runs one contract call as one step, then tells the watchers what it signalled. */
+  step<T>(work: (now: Millis) => T): T {
+    const answer = work(this.clock.now());
+    const signals = this.#signals;
+    this.#signals = [];
+    for (const signal of signals) for (const watcher of this.watchers) watcher(signal);
+    return answer;
+  }
+
+  /** Runs work whose saves are undone when it throws, and hands back what it threw. */
+  allOrNothing<T>(work: () => T): T {
+    const signalled = this.#signals.length;
+    const undo: (() => void)[] = [];
+    this.#undo = undo;
+    try {
+      return work();
+    } catch (error) {
+      this.#undo = undefined;
+      for (const back of undo.reverse()) back();
+      this.#signals.length = signalled;
+      throw error;
+    } finally {
+      this.#undo = undefined;
+    }
+  }
+
+  signal(signal: Signal): void {
+    this.#signals.push(signal);
+  }
+
+  append(event: NewEvent | undefined): void {
+    if (event !== undefined) this.events.push({ ...event, id: ++this.#eventId });
+  }
+
+  lane(queue: string, tenant: string): Lane {
+    let lanes = this.lanes.get(queue);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.lanes.set(queue, lanes);
+    }
+    let lane = lanes.get(tenant);
+    if (lane === undefined) {
+      lane = new Lane(tenant, queue);
+      lanes.set(tenant, lane);
+    }
+    return lane;
+  }
+
+  isLive = (stored: Stored): boolean => this.jobs.get(stored.job.id) === stored;
+
+  slots(job: { readonly tenant: string; readonly queue: string; readonly key?: string | undefined }): Slots {
+    return (job.key === undefined ? undefined : this.keys.get(slotKey(job))) ?? {};
+  }
+
+  /** The one write of a job: counters, indexes and slots follow the difference between before and after. */
+  save(job: Job, now: Millis): void {
+    const before = this.jobs.get(job.id);
+    this.#undo?.push(() => this.#restore(before, job.id));
+    if (before !== undefined) this.#unindex(before);
+    this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
+    if (!isFinished(job.state) && job.state !== "active" && job.successor !== true) {
+      this.signal({ kind: "wake", queue: job.queue, dueAt: job.dueAt });
+    }
+  }
+
+  /** Remembers an idempotencyKey. */
+  remember(key: string, used: UsedKey): void {
+    const before = this.idempotency.get(key);
+    this.#undo?.push(() => (before === undefined ? this.idempotency.delete(key) : this.idempotency.set(key, before)));
+    this.idempotency.set(key, used);
+  }
+
+  /** Removes a finished job, as retention asks. */
+  drop(id: JobId): void {
+    const stored = this.jobs.get(id);
+    if (stored !== undefined) this.#unindex(stored);
+  }
+
+  saveSchedule(schedule: Schedule): void {
+    const key = scheduleKey(schedule);
+    this.#countEnabled(schedule.tenant, this.schedules.get(key), schedule);
+    this.schedules.set(key, schedule);
+    const { nextAt } = schedule.cursor;
+    if (nextAt !== undefined) this.dueSchedules.push({ at: nextAt, key });
+  }
+
+  removeSchedule(schedule: Schedule): void {
+    this.#countEnabled(schedule.tenant, schedule, undefined);
+    this.schedules.delete(scheduleKey(schedule));
+  }
+
+  #countEnabled(tenant: string, before: Schedule | undefined, after: Schedule | undefined): void {
+    const change = Number(after?.enabled ?? false) - Number(before?.enabled ?? false);
+    this.enabledSchedules.set(tenant, (this.enabledSchedules.get(tenant) ?? 0) + change);
+  }
+
+  unfinishedOf(incarnation: string): Unfinished[] {
+    const found: Unfinished[] = [];
+    for (const id of this.#unfinished.get(incarnation) ?? []) {
+      const state = this.jobs.get(id)?.job.state;
+      if (state === "pending" || state === "active") found.push({ id, state });
+    }
+    return found;
+  }
+
+  askToCancel(job: Job, now: Millis): void {
+    this.save({ ...job, cancelRequested: true }, now);
+    this.signal({ kind: "cancel", id: job.id });
+  }
+
+  /** Jobs of the tenant that are pending or active. */
+  unfinishedJobs(tenant: string): number {
+    let count = 0;
+    for (const lanes of this.lanes.values()) count += lanes.get(tenant)?.unfinished ?? 0;
+    return count;
+  }
+
+  #index(stored: Stored): void {
+    const { job, place } = stored;
+    const keep = !(job.expiresAt !== undefined && job.finishedAt !== undefined && job.expiresAt <= job.finishedAt);
+    if (isFinished(job.state) && !keep) return;
+    this.jobs.set(job.id, stored);
+    const lane = this.lane(job.queue, job.tenant);
+    if (place === "ready" && lane.counts.ready === 0) lane.pass = Math.max(lane.pass, this.#lowestPass(job.queue));
+    lane.counts[place]++;
+    if (place === "ready") lane.ready.push(stored);
+    if (place === "deferred") lane.deferred.push(stored);
+    if (place === "active") this.#leaseHeap(job.queue).push(stored);
+    if (job.replacedBy !== undefined) this.replacements.set(job.replacedBy, job.id);
+    if (isFinished(job.state)) return;
+    if (job.key !== undefined) this.#setSlot(job, job.id);
+    if (job.schedule !== undefined) {
+      const unfinished = this.#unfinished.get(job.schedule.incarnation) ?? new Set();
+      this.#unfinished.set(job.schedule.incarnation, unfinished.add(job.id));
+    }
+  }
+
+  #unindex({ job, place }: Stored): void {
+    this.jobs.delete(job.id);
+    this.lane(job.queue, job.tenant).counts[place]--;
+    if (job.replacedBy !== undefined) this.replacements.delete(job.replacedBy);
+    if (isFinished(job.state)) return;
+    if (job.key !== undefined) this.#setSlot(job, undefined);
+    if (job.schedule === undefined) return;
+    const unfinished = this.#unfinished.get(job.schedule.incarnation);
+    unfinished?.delete(job.id);
+    if (unfinished?.size === 0) this.#unfinished.delete(job.schedule.incarnation);
+  }
+
+  #restore(before: Stored | undefined, id: JobId): void {
+    const present = this.jobs.get(id);
+    if (present !== undefined) this.#unindex(present);
+    if (before !== undefined) this.#index({ ...before });
+  }
+
+  #setSlot(job: Job, id: JobId | undefined): void {
+    const slots: Slots = { ...this.slots(job) };
+    const slot = job.successor === true ? "successor" : "current";
+    if (id === undefined) delete slots[slot];
+    else slots[slot] = id;
+    if (slots.current === undefined && slots.successor === undefined) this.keys.delete(slotKey(job));
+    else this.keys.set(slotKey(job), slots);
+  }
+
+  #lowestPass(queue: string): number {
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const lane of this.lanes.get(queue)?.values() ?? []) {
+      if (lane.counts.ready > 0) lowest = Math.min(lowest, lane.pass);
+    }
+    return Number.isFinite(lowest) ? lowest : 0;
+  }
+
+  #leaseHeap(queue: string): Heap<Stored> {
+    let heap = this.leases.get(queue);
+    if (heap === undefined) {
+      heap = new Heap<Stored>((a, b) => (a.job.leaseUntil ?? 0) - (b.job.leaseUntil ?? 0) || a.seq - b.seq);
+      this.leases.set(queue, heap);
+    }
+    return heap;
+  }
+
+  /** J10: beyond the count, the oldest finished job of the queue goes as the newest comes. */
+  trim(job: Job): void {
+    const completed = job.state === "completed";
+    const group = `${completed ? "completed" : "ended"}\n${job.queue}`;
+    const max = completed ? this.retention.completedCountMax : this.retention.endedCountMax;
+    const ids = this.#ended.get(group) ?? [];
+    this.#ended.set(group, ids);
+    ids.push(job.id);
+    if (ids.length < 2 * max + 100) return;
+    for (const id of ids.splice(0, ids.length - max)) {
+      const found = this.jobs.get(id)?.job;
+      if (found !== undefined && isFinished(found.state) && (found.state === "completed") === completed) this.drop(id);
+    }
+  }
+}
+
+export function scheduleKey({ tenant, id }: ScheduleRef): string {
+  return `${tenant}\n${id}`;
+}
+
+function slotKey(job: { readonly tenant: string; readonly queue: string; readonly key?: string | undefined }): string {
+  return `${job.tenant}\n${job.queue}\n${job.key}`;
+}
+
+function placeOf(job: Job, now: Millis): Place {
+  if (job.state !== "pending") return job.state;
+  if (job.successor === true) return "held";
+  return job.dueAt <= now ? "ready" : "deferred";
+}
