@@ -9,10 +9,10 @@ import type { Queue } from "./queue.ts";
 import { nextTickOf, type PutPlan, type Schedule } from "./schedule.ts";
 
 /** The events of a put: what changed, with before and after, and the ticks that were passed over while disabled. */
-export function putEvents(before: Schedule | undefined, plan: PutPlan, now: Millis): NewEvent[] {
+export function putEvents(before: Schedule | undefined, plan: PutPlan, now: Millis, actor?: string): NewEvent[] {
   if (plan.outcome !== "created" && plan.outcome !== "updated") return [];
   const after = plan.schedule;
-  const about = { tenant: after.tenant, schedule: after.id, at: now };
+  const about = { tenant: after.tenant, schedule: after.id, at: now, actor };
   if (before === undefined) {
     return [{ ...about, type: "schedule:created", data: { after: after.definition, enabled: after.enabled } }];
   }

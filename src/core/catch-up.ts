@@ -44,7 +44,8 @@ export function dueTicks(schedule: Schedule, now: Millis): DueTicks {
 
   const all = [...caughtUp, ...onTime];
   const ticks = all.slice(0, defaults.ticksPerStepMax);
-  const late = countSkipped(next, start, (all[0] ?? now + 1) - 1, "late");
+  const overLimit = policy === "all" && caughtUp.length >= limit;
+  const late = countSkipped(next, start, (all[0] ?? now + 1) - 1, overLimit ? "limit" : "late");
   const more = all.length > ticks.length;
   return {
     ticks,

@@ -35,6 +35,8 @@ export const defaults = {
   prefetchMax: 200,
   /** Handlers slower than this, in ms, prefetch nothing: a job would wait behind them. */
   prefetchSlowMs: 25,
+  /** Due work that a claim did not get (locked, limited, taken by another) is looked at again after this, in ms. */
+  limitedBackoffMs: 50,
   /** Input bytes one claim may return. */
   claimBytesMax: 8 * 1024 * 1024,
 
@@ -56,6 +58,9 @@ export const defaults = {
   batchMax: 200,
   /** Most schedules one `fire` looks at. */
   fireLimit: 500,
+  /** A ticker that was not the last to fire waits between these, in ms: the last firer goes first, a hint and no lock. */
+  tickerYieldMsMin: 20,
+  tickerYieldMsMax: 100,
   /** The janitor's pause between rounds, in ms, and the rows it deletes in one statement. */
   janitorMs: minuteMs,
   purgeLimit: 1_000,

@@ -17,6 +17,7 @@ import type { Page } from "./page.ts";
 import type { LaneCounts, Queue, QueueChange } from "./queue.ts";
 import type { HeldTick, Schedule, SchedulePut, ScheduleRef } from "./schedule.ts";
 import type { Settlement } from "./settling.ts";
+import type { Signal } from "./signal.ts";
 import type { TenantId } from "./tenant.ts";
 
 /**
@@ -38,7 +39,7 @@ export interface Engine<Tx = never> {
   readonly queues: QueueStore;
   readonly records: RecordStore;
   readonly events: EventStore;
-  /** Calls back when something may have become due sooner than the last answer said. Polling alone is correct too. */
+  /** Calls back, after commit, with what `isWorthSending` (core/signal.ts). Polling alone is correct too. */
   watch?(onSignal: (signal: Signal) => void): Promise<Unwatch>;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
   using?(
@@ -54,14 +55,14 @@ export interface Capabilities {
   readonly transactions: boolean;
 }
 
-/** `wake`: jobs of a queue are due at an instant. `tick`: a schedule is. `cancel`: a job is asked to stop. `changed`: look at everything. */
-export type Signal =
-  | { readonly kind: "wake"; readonly queue: string; readonly dueAt: Millis }
-  | { readonly kind: "tick"; readonly dueAt: Millis }
-  | { readonly kind: "cancel"; readonly id: JobId }
-  | { readonly kind: "changed" };
-
 export type Unwatch = () => Promise<void>;
+
+/** How many finished jobs an engine keeps per queue; options of every engine, defaults in core. */
+export interface RetentionCounts {
+  readonly completedCountMax: number;
+  /** Failed and cancelled ones. */
+  readonly endedCountMax: number;
+}
 
 export interface JobStore {
   /** Each insert is all or nothing; the list is not. The same id again answers what the first call answered (J15). */
@@ -201,10 +202,10 @@ export interface StatsFilter {
   readonly queue?: string | undefined;
 }
 
-/** Per queue, the newest so many finished jobs stay; what is past its own age goes regardless. */
+/** Per queue, the newest so many finished jobs stay (the engine's own counts when absent); what is past its age goes. */
 export interface PurgeRequest {
-  readonly completedCountMax: number;
-  readonly endedCountMax: number;
+  readonly completedCountMax?: number | undefined;
+  readonly endedCountMax?: number | undefined;
   /** Rows deleted at most. */
   readonly limit: number;
 }
@@ -223,15 +224,17 @@ export interface ScheduleStore {
   remove(removals: readonly ScheduleRemoval[]): Promise<RemoveOutcome[]>;
   /**
    * Fires due schedules: reads them, lets `decide` (pure, synchronous) make steps, and applies each step if the
-   * schedule's incarnation, revision and cursor are still as they were read (S2). `only` names schedules whether due
-   * or not (a trigger).
+   * schedule's incarnation, revision and cursor are still as they were read (S2). A store that cannot serialise reads
+   * and writes compares a version that every write of the schedule moves, as settles and triggers change `held` beside
+   * the cursor. `only` names schedules whether due or not (a trigger).
    */
   fire(request: FireRequest): Promise<FireAnswer>;
 }
 
 export type PutAnswer =
   | { readonly outcome: "created" | "updated" | "unchanged"; readonly schedule: Schedule }
-  | { readonly outcome: "conflict" | "absent" }
+  | { readonly outcome: "conflict" }
+  | { readonly outcome: "absent" }
   | ({ readonly outcome: "limit" } & LimitHit);
 
 export interface ScheduleFilter {

@@ -223,7 +223,7 @@ function jobOf(schedule: Schedule, held: HeldTick): NewJob {
     id:
       held.operation === undefined
         ? tickJobId(tenant, incarnation, held.tick)
-        : operationJobId(tenant, incarnation, held.operation, held.dueAt),
+        : operationJobId(tenant, incarnation, held.operation),
     tenant,
     queue: definition.queue,
     task: definition.task,
@@ -280,7 +280,8 @@ export function afterJobEnd(
   if (ended.incarnation !== schedule.incarnation) return undefined;
   const counted = countEnd(schedule, ended, now);
   const { pauseOnFailure } = schedule.definition;
-  if (counted.enabled && pauseOnFailure !== undefined && counted.failuresInRow >= pauseOnFailure) {
+  const tooMany = pauseOnFailure !== undefined && counted.failuresInRow >= pauseOnFailure;
+  if (counted.enabled && ended.state === "failed" && tooMany) {
     return pauseAfterFailures(counted, now);
   }
   const { held } = counted;

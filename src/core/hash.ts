@@ -1,4 +1,7 @@
-/** A uniform, stable, non-cryptographic hash of text: for jitter, H fields and ids. Never to be changed: stored values depend on it. */
+/**
+ * A uniform, stable, non-cryptographic hash of text: for jitter, H fields and ids. Never to be changed: stored values
+ * depend on it.
+ */
 
 const C1 = 0x239b961b;
 const C2 = 0xab0e9789;
@@ -10,12 +13,17 @@ const encoder = new TextEncoder();
 /**
  * MurmurHash3_x86_128 of the text's UTF-8 bytes with seed 0, as four unsigned 32-bit words.
  * Source: Austin Appleby, SMHasher, `src/MurmurHash3.cpp` (public domain). Lone surrogates hash as U+FFFD.
+ * Of a text of at most 4 bytes the reference makes words 1 to 3 equal: an id that needs all 128 bits hashes a longer
+ * text (a prefix will do).
  */
 export function hash128(text: string): readonly [number, number, number, number] {
   return hash128Bytes(encoder.encode(text), 0);
 }
 
-/** MurmurHash3_x86_128 of bytes with a 32-bit seed, as four unsigned 32-bit words in the order of the reference's output. */
+/**
+ * MurmurHash3_x86_128 of bytes with a 32-bit seed, as four unsigned 32-bit words in the order of the reference's
+ * output.
+ */
 export function hash128Bytes(bytes: Uint8Array, seed: number): readonly [number, number, number, number] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const tail = bytes.length & ~15;

@@ -28,10 +28,11 @@ export function tickJobId(tenant: TenantId, incarnation: string, tick: Millis): 
   return assemble(tenant, tick, high, low);
 }
 
-/** The id of the job that an operation (a trigger, one step of a backfill) makes. */
-export function operationJobId(tenant: TenantId, incarnation: string, operation: string, now: Millis): JobId {
-  const [high, low] = hash128(`operation\n${tenant}\n${incarnation}\n${operation}`);
-  return assemble(tenant, now, high, low);
+/** The id of the job that an operation (a trigger, one step of a backfill) makes: the same when it is repeated. */
+export function operationJobId(tenant: TenantId, incarnation: string, operation: string): JobId {
+  const [high, low, ...time] = hash128(`operation\n${tenant}\n${incarnation}\n${operation}`);
+  // Whenever it is repeated the id is the same, so its time bits come from the hash as well.
+  return assemble(tenant, time[0] * 2 ** 16 + (time[1] & 0xffff), high, low);
 }
 
 /** 12 bits of the tenant, which every job id carries: an engine may route by them. */

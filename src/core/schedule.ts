@@ -108,6 +108,8 @@ export interface SchedulePut extends ScheduleRef {
   readonly expected: Expected;
   /** With `enabled: false`: its jobs that have not started are cancelled in the same step. */
   readonly cancelPending?: boolean | undefined;
+  /** Who asked for it, for the audit log. */
+  readonly actor?: string | undefined;
 }
 
 /** What saving did. `absent`: an update found nothing. */
@@ -146,6 +148,8 @@ export function planPut(existing: Schedule | undefined, put: SchedulePut, now: M
     revision: existing.revision + 1,
     updatedAt: now,
     ...(enabled ? { held } : { disabledReason: put.disabledReason ?? "disabled" }),
+    // Someone who enables a schedule gives it a new chance.
+    failuresInRow: existing.enabled ? existing.failuresInRow : 0,
   };
   if (!enabled) return { outcome: "updated", schedule: withoutNext(changed) };
   if (sameRule(put.definition, existing.definition)) {

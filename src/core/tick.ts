@@ -2,7 +2,7 @@
 import type { Millis } from "./clock.ts";
 import type { CronFields } from "./cron/fields.ts";
 import { parseCron } from "./cron/grammar.ts";
-import { nextCron } from "./cron/next.ts";
+import { nextCron, smallestGapMs } from "./cron/next.ts";
 import { getZone, wallToInstants } from "./cron/zone.ts";
 import { hash128 } from "./hash.ts";
 import type { CalendarRule, ExceptRule, Rule } from "./rule.ts";
@@ -13,6 +13,42 @@ export interface TickContext {
   readonly seed: string;
   /** Where `every` without an anchor counts from: when the rule was set. */
   readonly ruleSetAt: Millis;
+}
+
+/** Unions are walked over so many ticks for their smallest gap, from a fixed instant. */
+const unionWalkMax = 10_000;
+const unionWalkFrom: Millis = Date.UTC(2024, 0, 1);
+
+/**
+ * The smallest gap between two ticks of a rule in ms, the same whenever it is asked (N2): over the whole cycle for
+ * cron, over 10,000 ticks from 2024 for a union; Infinity for a single tick.
+ */
+export function smallestRuleGapMs(rule: Rule, context: TickContext): number {
+  switch (rule.kind) {
+    case "cron":
+      return smallestGapMs(compiled(rule.expression, context.seed));
+    case "every":
+      return rule.everyMs;
+    case "every-calendar":
+      return (
+        ((rule.years ?? 0) * 365 + (rule.months ?? 0) * 28 + (rule.weeks ?? 0) * 7 + (rule.days ?? 0)) * 86_400_000
+      );
+    case "once":
+      return Number.POSITIVE_INFINITY;
+    case "except":
+      return smallestRuleGapMs(rule.rule, context);
+    case "union": {
+      let smallest = Math.min(...rule.rules.map((part) => smallestRuleGapMs(part, context)));
+      let last = nextTick(rule, unionWalkFrom, context);
+      for (let walked = 0; last !== undefined && walked < unionWalkMax; walked++) {
+        const next = nextTick(rule, last, context);
+        if (next === undefined) break;
+        smallest = Math.min(smallest, next - last);
+        last = next;
+      }
+      return smallest;
+    }
+  }
 }
 
 /** The seed of a schedule's `H` fields and of its jitter. */

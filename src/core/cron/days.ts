@@ -3,11 +3,11 @@
 import type { CronFields } from "./fields.ts";
 
 /** The calendar repeats after 400 years, which are a whole number of weeks. */
-export const CYCLE_DAYS = 146_097;
+const CYCLE_DAYS = 146_097;
 const CYCLE_MONTHS = 4_800;
 
 /** 2000-01-01, the first day of a cycle, as days since 1970-01-01. */
-export const CYCLE_START = 10_957;
+const CYCLE_START = 10_957;
 
 const WORKDAYS = 0b0111110;
 
@@ -40,6 +40,22 @@ export function nextDay(fields: CronFields, day: number): number {
     }
   }
   return Number.POSITIVE_INFINITY;
+}
+
+/**
+ * Whether any date ever matches. A month begins on each weekday sooner or later, February in leap years too, so that
+ * its lengths and
+ * its first weekdays are all there is to try.
+ */
+export function comes(fields: CronFields): boolean {
+  for (let month = 0; month < 12; month++) {
+    if (((fields.months >>> month) & 1) === 0) continue;
+    for (let first = 0; first < 7; first++) {
+      if (matchingDays(fields, monthLength(2000, month), first) !== 0) return true;
+      if (month === 1 && matchingDays(fields, 28, first) !== 0) return true;
+    }
+  }
+  return false;
 }
 
 /** The smallest distance in days between consecutive matching dates, over the whole cycle. */

@@ -1,16 +1,23 @@
-/** Cron expressions: text in, compiled fields out, or an error naming the field, the text and a correction (CRON.md 1-3). */
+/**
+ * Cron expressions: text in, compiled fields out, or an error naming the field, the text and a correction (CRON.md
+ * 1-3).
+ */
 
 import { InvalidCronError } from "../errors.ts";
 import { hash128 } from "../hash.ts";
-import { CYCLE_START, nextDay } from "./days.ts";
+import { comes } from "./days.ts";
 import { type CronFields, FIELD_SPECS, type FieldSpec, MONTH, MONTH_DAY, WEEKDAY } from "./fields.ts";
 
 /** The longest expression accepted. */
 export const EXPRESSION_LENGTH_MAX = 1000;
 
-/** What one field's terms add up to; masks count from the field's smallest value. */
+/**
+ * What one field's terms add up to; masks count from the field's smallest value, `low` the first 30 and `high` the
+ * rest.
+ */
 interface Field {
-  values: Set<number>;
+  low: number;
+  high: number;
   lastDays: number;
   lastWorkday: boolean;
   nearestWorkdays: number;
@@ -23,6 +30,8 @@ interface Reading {
   readonly spec: FieldSpec;
   readonly expression: string;
   readonly seed: string;
+  /** The seed's hash for this field, once a term has asked for it. */
+  hash: number | undefined;
 }
 
 const NICKNAMES: ReadonlyMap<string, string> = new Map([
@@ -41,19 +50,20 @@ const DIGITS = /^[0-9]+$/;
 const HASHED_DATE_MAX = 28;
 
 /**
- * Compiles a cron expression of 5 or 6 fields or a nickname. `seed` decides the values of `H` terms: equal seeds, equal values.
+ * Compiles a cron expression of 5 or 6 fields or a nickname. `seed` decides the values of `H` terms: equal seeds,
+ * equal values.
  * Throws `InvalidCronError` for everything CRON.md 1 refuses, dates which never come included.
  */
 export function parseCron(expression: string, seed = ""): CronFields {
   const texts = splitFields(expression);
   const specs = texts.length === 6 ? FIELD_SPECS : FIELD_SPECS.slice(1);
-  const parsed = specs.map((spec, i) => readField({ spec, expression, seed }, texts[i] ?? ""));
+  const parsed = specs.map((spec, i) => readField({ spec, expression, seed, hash: undefined }, texts[i] ?? ""));
   if (texts.length === 5) {
-    parsed.unshift({ ...emptyField(), values: new Set([0]) });
+    parsed.unshift({ ...emptyField(), low: 1 });
     texts.unshift("0");
   }
   const fields = compile(parsed as [Field, Field, Field, Field, Field, Field], texts);
-  if (nextDay(fields, CYCLE_START) === Number.POSITIVE_INFINITY) throw neverComes(expression, texts);
+  if (!comes(fields)) throw neverComes(expression, texts);
   return fields;
 }
 
@@ -104,7 +114,8 @@ function nickname(text: string): string {
 
 function emptyField(): Field {
   return {
-    values: new Set(),
+    low: 0,
+    high: 0,
     lastDays: 0,
     lastWorkday: false,
     nearestWorkdays: 0,
@@ -117,7 +128,7 @@ function readField(reading: Reading, text: string): Field {
   const field = emptyField();
   for (const term of text.split(",")) {
     if (term === "") throw refuse(reading, text, "a list has an empty term", "take out the extra comma");
-    if (!readSpecial(reading, term.toUpperCase(), field)) readTerm(reading, term, field.values);
+    if (!readSpecial(reading, term.toUpperCase(), field)) readTerm(reading, term, field);
   }
   return field;
 }
@@ -149,30 +160,45 @@ function readSpecial(reading: Reading, term: string, field: Field): boolean {
   return true;
 }
 
-/** Reads `*`, `v`, `a-b`, `H`, each with or without a step, into `values`. */
-function readTerm(reading: Reading, term: string, values: Set<number>): void {
+/** Reads `*`, `v`, `a-b`, `H`, each with or without a step, into the field. */
+function readTerm(reading: Reading, term: string, field: Field): void {
   const { spec } = reading;
   const slash = term.indexOf("/");
   const body = slash < 0 ? term : term.slice(0, slash);
   const step = slash < 0 ? 0 : readStep(reading, term, term.slice(slash + 1));
-
-  if (body[0] === "H" || body[0] === "h") return readHashed(reading, term, body, step, values);
-  if (body === "*" || (body === "?" && (spec === MONTH_DAY || spec === WEEKDAY))) {
-    return addRange(spec, spec.min, spec.max, step || 1, values);
-  }
   const dash = body.indexOf("-");
-  if (dash >= 0) {
+  if (body[0] === "H" || body[0] === "h") {
+    readHashed(reading, term, body, step, field);
+  } else if (body === "*" || (body === "?" && (spec === MONTH_DAY || spec === WEEKDAY))) {
+    addRange(spec, spec.min, spec.max, step || 1, field);
+  } else if (dash >= 0) {
     const [from, to] = readRange(reading, term, body.slice(0, dash), body.slice(dash + 1));
-    return addRange(spec, from, to, step || 1, values);
+    addRange(spec, from, to, step || 1, field);
+  } else {
+    const value = readValue(reading, term, body);
+    // 7 is Sunday, and the weekday field ends with Saturday: "7/2" counts from Sunday as "0/2" does.
+    if (step === 0) addRange(spec, value, value, 1, field);
+    else addRange(spec, spec === WEEKDAY ? value % 7 : value, spec.max, step, field);
   }
-  const value = readValue(reading, term, body);
-  // 7 is Sunday, and the weekday field ends with Saturday: "7/2" counts from Sunday as "0/2" does.
-  if (step === 0) addRange(spec, value, value, 1, values);
-  else addRange(spec, spec === WEEKDAY ? value % 7 : value, spec.max, step, values);
 }
 
-function addRange(spec: FieldSpec, from: number, to: number, step: number, values: Set<number>): void {
-  for (let value = from; value <= to; value += step) values.add(spec === WEEKDAY ? value % 7 : value - spec.min);
+function addRange(spec: FieldSpec, from: number, to: number, step: number, field: Field): void {
+  if (step === 1 && spec !== WEEKDAY) {
+    const [first, end] = [from - spec.min, to - spec.min + 1];
+    field.low |= ones(end) & ~ones(first);
+    field.high |= ones(end - 30) & ~ones(first - 30);
+    return;
+  }
+  for (let value = from; value <= to; value += step) {
+    const bit = spec === WEEKDAY ? value % 7 : value - spec.min;
+    if (bit < 30) field.low |= 1 << bit;
+    else field.high |= 1 << (bit - 30);
+  }
+}
+
+/** The lowest `count` bits, cut to 0-30. */
+function ones(count: number): number {
+  return (1 << Math.max(0, Math.min(count, 30))) - 1;
 }
 
 function readRange(reading: Reading, term: string, from: string, to: string): [number, number] {
@@ -207,8 +233,9 @@ function readStep(reading: Reading, term: string, text: string): number {
 }
 
 /** Reads `H`, `H/n`, `H(a-b)` and `H(a-b)/n`: with a step, the hash chooses where the steps begin. */
-function readHashed(reading: Reading, term: string, body: string, step: number, values: Set<number>): void {
+function readHashed(reading: Reading, term: string, body: string, step: number, field: Field): void {
   const { spec, seed } = reading;
+  reading.hash ??= hash128(`${spec.name} ${seed}`)[0];
   let from = spec.min;
   let to = spec === MONTH_DAY && step === 0 ? HASHED_DATE_MAX : spec.max;
   if (body.length > 1) {
@@ -219,8 +246,8 @@ function readHashed(reading: Reading, term: string, body: string, step: number, 
     [from, to] = readRange(reading, term, body.slice(2, dash), body.slice(dash + 1, -1));
   }
   const width = to - from + 1;
-  const start = from + ((hash128(`${spec.name} ${seed}`)[0] ?? 0) % (step === 0 ? width : Math.min(step, width)));
-  addRange(spec, start, step === 0 ? start : to, step || 1, values);
+  const start = from + (reading.hash % (step === 0 ? width : Math.min(step, width)));
+  addRange(spec, start, step === 0 ? start : to, step || 1, field);
 }
 
 /** Reads a number or a name of the field; 7 stays 7 in day-of-week. */
@@ -257,34 +284,28 @@ function compile(parsed: readonly [Field, Field, Field, Field, Field, Field], te
   const [second, minute, hour, monthDay, month, weekday] = parsed;
   const [secondText = "", minuteText = "", hourText = "", monthDayText = "", , weekdayText = ""] = texts;
   const dayRule = /^[*?]/.test(monthDayText) || /^[*?]/.test(weekdayText) ? "both" : "either";
-  const everyMonthDay = monthDay.values.size === 31;
-  const everyWeekday = weekday.values.size === 7;
+  const monthDays = monthDay.low | (monthDay.high << 30);
+  const everyMonthDay = monthDays === 2 ** 31 - 1;
+  const everyWeekday = weekday.low === 2 ** 7 - 1;
   const everyDate = dayRule === "both" ? everyMonthDay && everyWeekday : everyMonthDay || everyWeekday;
   return Object.freeze({
-    secondsLow: mask(second.values, 0),
-    secondsHigh: mask(second.values, 30),
-    minutesLow: mask(minute.values, 0),
-    minutesHigh: mask(minute.values, 30),
-    hours: mask(hour.values, 0),
-    monthDays: mask(monthDay.values, 0, 31),
-    months: mask(month.values, 0),
-    weekdays: mask(weekday.values, 0),
+    secondsLow: second.low,
+    secondsHigh: second.high,
+    minutesLow: minute.low,
+    minutesHigh: minute.high,
+    hours: hour.low,
+    monthDays,
+    months: month.low,
+    weekdays: weekday.low,
     lastDays: monthDay.lastDays,
     lastWorkday: monthDay.lastWorkday,
     nearestWorkdays: monthDay.nearestWorkdays,
     lastWeekdays: weekday.lastWeekdays,
     nthWeekdays: weekday.nthWeekdays === undefined ? NO_NTH : Object.freeze(weekday.nthWeekdays),
     dayRule,
-    everyDay: everyDate && month.values.size === 12,
+    everyDay: everyDate && month.low === 2 ** 12 - 1,
     wild: secondText.includes("*") || minuteText.includes("*") || hourText.includes("*"),
   });
-}
-
-/** The values from `from` on, as far as one word of `bits` goes. */
-function mask(values: ReadonlySet<number>, from: number, bits = 30): number {
-  let word = 0;
-  for (const value of values) if (value >= from && value < from + bits) word |= 1 << (value - from);
-  return word;
 }
 
 function neverComes(expression: string, texts: readonly string[]): InvalidCronError {

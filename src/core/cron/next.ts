@@ -1,11 +1,17 @@
-/** From a compiled rule and a zone to its ticks: the gap and overlap rules of CRON.md 3-7, by computing and never by stepping through minutes. */
+/**
+ * From a compiled rule and a zone to its ticks: the gap and overlap rules of CRON.md 3-7, by computing and never by
+ * stepping through minutes.
+ */
 
 import { smallestDayGap } from "./days.ts";
 import type { CronFields } from "./fields.ts";
 import { DAY_MS, next60, nextWall } from "./wall.ts";
 import { INSTANT_MAX, type Zone } from "./zone.ts";
 
-/** How a schedule overrides what its rule does where clocks change; unset means CRON.md 4 for wild rules and 5 for fixed ones. */
+/**
+ * How a schedule overrides what its rule does where clocks change; unset means CRON.md 4 for wild rules and 5 for
+ * fixed ones.
+ */
 export interface DstOptions {
   /** Wall times a gap skips: one tick at the transition (gaps under 3 h only), or none. */
   readonly onGap?: "run-after" | "skip";
@@ -26,8 +32,8 @@ const HORIZON_MS = 100 * 366 * DAY_MS;
 const LONG_GAP_MS = 3 * 3_600_000;
 
 /**
- * The first tick strictly after `after` (epoch ms), or undefined when none comes within 100 years (a wall time which a gap always skips,
- * for example). Depends on nothing but its arguments and the runtime's zone rules.
+ * The first tick strictly after `after` (epoch ms), or undefined when none comes within 100 years (a wall time which
+ * a gap always skips, for example). Depends on nothing but its arguments and the runtime's zone rules.
  */
 export function nextCron(fields: CronFields, zone: Zone, after: number, options?: DstOptions): number | undefined {
   if (!(after < INSTANT_MAX)) return undefined;
@@ -46,7 +52,7 @@ export function nextCron(fields: CronFields, zone: Zone, after: number, options?
     if (wall === Number.POSITIVE_INFINITY || segment.end - since > HORIZON_MS) return undefined;
     const following = zone.following(segment);
     if (following === undefined) return undefined;
-    // The segment may only have been unknown any further, and have grown.
+    // It did not really end: no transition was known there, and now more is.
     if (following.start < segment.end) {
       segment = following;
       continue;
@@ -84,8 +90,10 @@ export function cronNote(fields: CronFields, zone: Zone, tick: number, options?:
 }
 
 /**
- * The smallest gap between consecutive ticks over the rule's whole 400-year cycle, in ms of wall time, independent of now and of any zone.
- * Clock changes are left out on purpose: on the day of one, two ticks may come nearer (a skipped 02:30 runs at 03:00, beside 03:05), which
+ * The smallest gap between consecutive ticks over the rule's whole 400-year cycle, in ms of wall time, independent of
+ * now and of any zone.
+ * Clock changes are left out on purpose: on the day of one, two ticks may come nearer (a skipped 02:30 runs at 03:00,
+ * beside 03:05), which
  * is no reason to refuse a rule that keeps its distance on every other day.
  */
 export function smallestGapMs(fields: CronFields): number {

@@ -1,11 +1,17 @@
-/** The next wall time a rule matches. A wall time is what a clock on the wall shows, as milliseconds of the same date and time in UTC. */
+/**
+ * The next wall time a rule matches. A wall time is what a clock on the wall shows, as milliseconds of the same date
+ * and time in UTC.
+ */
 
 import { lowestBit, nextDay } from "./days.ts";
 import type { CronFields } from "./fields.ts";
 
 export const DAY_MS = 86_400_000;
 
-/** The first matching wall time at or after `fromMs`, which must be a whole second; Infinity when no date ever matches. */
+/**
+ * The first matching wall time at or after `fromMs`, which must be a whole second; Infinity when no date ever
+ * matches.
+ */
 export function nextWall(fields: CronFields, fromMs: number): number {
   const from = Math.floor(fromMs / DAY_MS);
   let day = fields.everyDay ? from : nextDay(fields, from);

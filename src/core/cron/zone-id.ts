@@ -1,12 +1,15 @@
-/** Which texts name a time zone: IANA ids only, in their canonical spelling. Offsets, Windows names and ICU's own aliases are refused. */
+/**
+ * Which texts name a time zone: IANA ids only, in their canonical spelling. Offsets, Windows names and ICU's own
+ * aliases are refused.
+ */
 
 import { InvalidTimeZoneError } from "../errors.ts";
 
 /** The IANA ids without a region. Everything else without a slash is an abbreviation or an offset. */
 const PLAIN_IDS = [
-  "CET CST6CDT Cuba EET EST EST5EDT Egypt Eire GB GB-Eire GMT GMT+0 GMT-0 GMT0 Greenwich HST Hongkong Iceland Iran Israel",
-  "Jamaica Japan Kwajalein Libya MET MST MST7MDT NZ NZ-CHAT Navajo PRC PST8PDT Poland Portugal ROC ROK Singapore Turkey",
-  "UCT UTC Universal W-SU WET Zulu",
+  "CET CST6CDT Cuba EET EST EST5EDT Egypt Eire GB GB-Eire GMT GMT+0 GMT-0 GMT0 Greenwich HST Hongkong Iceland Iran",
+  "Israel Jamaica Japan Kwajalein Libya MET MST MST7MDT NZ NZ-CHAT Navajo PRC PST8PDT Poland Portugal ROC ROK Singapore",
+  "Turkey UCT UTC Universal W-SU WET Zulu",
 ];
 
 const REGIONS =
@@ -14,8 +17,8 @@ const REGIONS =
 
 /** Parts of ids which are not spelled with a capital at each word's start. */
 const ODD_PARTS = [
-  "ACT BajaNorte BajaSur ComodRivadavia Dar_es_Salaam DeNoronha DumontDUrville EasterIsland GMT GMT0 Isle_of_Man Knox_IN LHI McMurdo",
-  "NSW Port-au-Prince Port_of_Spain UCT UTC",
+  "ACT BajaNorte BajaSur ComodRivadavia Dar_es_Salaam DeNoronha DumontDUrville EasterIsland GMT GMT0 Isle_of_Man Knox_IN",
+  "LHI McMurdo NSW Port-au-Prince Port_of_Spain UCT UTC",
 ];
 
 const SPELLINGS: ReadonlyMap<string, string> = byLowerCase([...PLAIN_IDS, ...ODD_PARTS, REGIONS]);
@@ -24,7 +27,10 @@ const REGION: ReadonlyMap<string, string> = byLowerCase([REGIONS]);
 
 const ID_LENGTH_MAX = 64;
 
-/** The id in its canonical spelling ("europe/london" gives "Europe/London"; links keep their name), or `InvalidTimeZoneError`. */
+/**
+ * The id in its canonical spelling ("europe/london" gives "Europe/London"; links keep their name), or
+ * `InvalidTimeZoneError`.
+ */
 export function canonicalZoneId(id: string): string {
   if (typeof id !== "string") throw refusal(String(id), "a time zone is text");
   if (id === "") throw refusal(id, "it is empty");

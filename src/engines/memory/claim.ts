@@ -50,9 +50,13 @@ function recoverOne(
   now: Millis,
 ): ClaimedJob | undefined {
   for (const { queue, limit } of wants) {
-    if (limit < 1 || request.limit < 1) continue;
+    // It is started again, so the rate counts it; it is active already, so the concurrency does not.
+    if (limit < 1 || request.limit < 1 || rateLeft(world, queue, now).limit < 1) continue;
     for (let job = expired(world, queue, now); job !== undefined; job = expired(world, queue, now)) {
-      if (world.slots(job).successor === undefined) return take1(world, job, request, true, now);
+      if (world.slots(job).successor === undefined) {
+        spend(world, queue, 1, now);
+        return take1(world, job, request, request.starts > 0, now);
+      }
       end(world, supersedeExpired(job, now), now);
     }
   }
@@ -84,11 +88,7 @@ function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest,
       }
       jobs.push(take1(world, stored.job, request, jobs.length < request.starts, now));
     }
-    const rate = world.queues.get(want.queue)?.rate;
-    if (rate !== undefined && jobs.length > before) {
-      const window = world.windows.get(want.queue) ?? [];
-      world.windows.set(want.queue, spendRate(rate, window, jobs.length - before, now));
-    }
+    spend(world, want.queue, jobs.length - before, now);
   }
   return jobs;
 }
@@ -129,17 +129,24 @@ function popReady(world: World, lane: Lane, count: number): Stored[] {
 }
 
 function allowance(world: World, queue: string, now: Millis): Allowance {
-  const record = world.queues.get(queue);
-  let limit = Number.POSITIVE_INFINITY;
-  let regainAt: Millis | undefined;
-  if (record?.concurrency !== undefined) limit = record.concurrency - activeIn(world, queue);
-  if (record?.rate !== undefined) {
-    const rate = rateAllowance(record.rate, world.windows.get(queue) ?? [], now);
-    world.windows.set(queue, rate.window);
-    limit = Math.min(limit, rate.allowed);
-    regainAt = rate.regainAt;
-  }
-  return { limit, regainAt };
+  const rate = rateLeft(world, queue, now);
+  const concurrency = world.queues.get(queue)?.concurrency;
+  if (concurrency === undefined) return rate;
+  return { ...rate, limit: Math.min(rate.limit, concurrency - activeIn(world, queue)) };
+}
+
+function rateLeft(world: World, queue: string, now: Millis): Allowance {
+  const rate = world.queues.get(queue)?.rate;
+  if (rate === undefined) return { limit: Number.POSITIVE_INFINITY };
+  const { allowed, window, regainAt } = rateAllowance(rate, world.windows.get(queue) ?? [], now);
+  world.windows.set(queue, window);
+  return { limit: allowed, regainAt };
+}
+
+function spend(world: World, queue: string, claims: number, now: Millis): void {
+  const rate = world.queues.get(queue)?.rate;
+  if (rate === undefined || claims === 0) return;
+  world.windows.set(queue, spendRate(rate, world.windows.get(queue) ?? [], claims, now));
 }
 
 function activeIn(world: World, queue: string): number {
@@ -150,9 +157,11 @@ function activeIn(world: World, queue: string): number {
 
 function nextDue(world: World, queue: string, now: Millis): Millis | undefined {
   const { limit, regainAt } = allowance(world, queue, now);
+  const recoverAt = rateLeft(world, queue, now).regainAt ?? 0;
   const heap = world.leases.get(queue);
   while (heap?.peek() !== undefined && !world.isLive(heap.peek() as Stored)) heap.pop();
-  const dues: (Millis | undefined)[] = [heap?.peek()?.job.leaseUntil];
+  const leaseUntil = heap?.peek()?.job.leaseUntil;
+  const dues: (Millis | undefined)[] = [leaseUntil === undefined ? undefined : Math.max(leaseUntil, recoverAt)];
   for (const lane of world.lanes.get(queue)?.values() ?? []) {
     lane.promote(now, world.isLive);
     if (lane.counts.ready > 0) dues.push(limit > 0 ? now : regainAt);

@@ -1,13 +1,13 @@
 // The memory engine: the executable specification of the contract. Nothing survives the process.
 import type { Clock } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
-import type { Engine } from "../../core/engine.ts";
+import type { Engine, RetentionCounts } from "../../core/engine.ts";
 import { eventStore } from "./events.ts";
 import { jobStore } from "./jobs.ts";
 import { queueStore } from "./queues.ts";
 import { recordStore } from "./records.ts";
 import { scheduleStore } from "./schedules.ts";
-import { type RetentionCounts, World } from "./world.ts";
+import { World } from "./world.ts";
 
 /** Options of the memory engine. */
 export interface MemoryOptions {

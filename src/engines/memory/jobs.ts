@@ -74,7 +74,7 @@ function settle(world: World, settlement: Settlement, now: Millis): SettleAnswer
   if (!isFinished(after.state)) world.save(after, now);
   else if (world.queues.get(job.queue)?.concurrency !== undefined) {
     // A place has become free in a queue whose claims were limited.
-    world.signal({ kind: "wake", queue: job.queue, dueAt: now });
+    world.signal({ kind: "wake", queue: job.queue, dueAt: now }, now);
   }
   return { outcome: "settled", state: after.state, ...told };
 }
@@ -185,6 +185,8 @@ function stats(world: World, filter: StatsFilter, now: Millis): LaneCounts[] {
 }
 
 function purge(world: World, request: PurgeRequest, now: Millis): PurgeAnswer {
+  const completedCountMax = request.completedCountMax ?? world.retention.completedCountMax;
+  const endedCountMax = request.endedCountMax ?? world.retention.endedCountMax;
   const kept = new Map<string, number>();
   const doomed: JobId[] = [];
   const finished = [...world.jobs.values()].filter(({ job }) => isFinished(job.state));
@@ -194,7 +196,7 @@ function purge(world: World, request: PurgeRequest, now: Millis): PurgeAnswer {
     const group = `${completed}\n${job.queue}`;
     const rank = (kept.get(group) ?? 0) + 1;
     const tooOld = job.expiresAt !== undefined && job.expiresAt <= now;
-    const tooMany = rank > (completed ? request.completedCountMax : request.endedCountMax);
+    const tooMany = rank > (completed ? completedCountMax : endedCountMax);
     if (tooOld || tooMany) doomed.push(job.id);
     else kept.set(group, rank);
   }

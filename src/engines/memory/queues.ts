@@ -16,6 +16,7 @@ export function queueStore(world: World): QueueStore {
           world.append(queueEvent(before, after, defaults.tenant, now, actor));
           world.signal(
             change.name === everyQueue ? { kind: "changed" } : { kind: "wake", queue: change.name, dueAt: now },
+            now,
           );
           return after;
         }),

@@ -41,10 +41,10 @@ function put(world: World, request: SchedulePut, guardrails: Guardrails | undefi
     if (value > max) return { outcome: "limit", limit: "maxActiveSchedules", max, value };
   }
   world.saveSchedule(schedule);
-  for (const event of putEvents(before, plan, now)) world.append(event);
+  for (const event of putEvents(before, plan, now, request.actor)) world.append(event);
   if (request.cancelPending === true && !schedule.enabled) cancelPending(world, schedule, "disabled", now);
   const { nextAt } = schedule.cursor;
-  if (nextAt !== undefined) world.signal({ kind: "tick", dueAt: nextAt });
+  if (nextAt !== undefined) world.signal({ kind: "tick", dueAt: nextAt }, now);
   return plan;
 }
 

@@ -1,11 +1,12 @@
 // All that the memory engine stores, and the few writes everything goes through: `save` and `saveSchedule`.
 import type { Clock, Millis } from "../../core/clock.ts";
-import type { Signal } from "../../core/engine.ts";
+import type { RetentionCounts } from "../../core/engine.ts";
 import type { NewEvent, StoredEvent } from "../../core/events.ts";
 import type { JobId } from "../../core/id.ts";
 import { isFinished, type Job } from "../../core/job.ts";
 import type { Queue, RateWindow } from "../../core/queue.ts";
 import type { Schedule, ScheduleRef, Unfinished } from "../../core/schedule.ts";
+import { isWorthSending, type Signal } from "../../core/signal.ts";
 import { Heap } from "./heap.ts";
 import { Lane, type Place, type Stored } from "./lane.ts";
 
@@ -13,12 +14,6 @@ import { Lane, type Place, type Stored } from "./lane.ts";
 interface Slots {
   current?: JobId;
   successor?: JobId;
-}
-
-/** How many finished jobs a queue keeps. */
-export interface RetentionCounts {
-  readonly completedCountMax: number;
-  readonly endedCountMax: number;
 }
 
 /** An idempotencyKey that was used. */
@@ -85,8 +80,8 @@ export class World {
     }
   }
 
-  signal(signal: Signal): void {
-    this.#signals.push(signal);
+  signal(signal: Signal, now: Millis): void {
+    if (isWorthSending(signal, now)) this.#signals.push(signal);
   }
 
   append(event: NewEvent | undefined): void {
@@ -120,7 +115,7 @@ export class World {
     if (before !== undefined) this.#unindex(before);
     this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
     if (!isFinished(job.state) && job.state !== "active" && job.successor !== true) {
-      this.signal({ kind: "wake", queue: job.queue, dueAt: job.dueAt });
+      this.signal({ kind: "wake", queue: job.queue, dueAt: job.dueAt }, now);
     }
   }
 
@@ -166,7 +161,7 @@ export class World {
 
   askToCancel(job: Job, now: Millis): void {
     this.save({ ...job, cancelRequested: true }, now);
-    this.signal({ kind: "cancel", id: job.id });
+    this.signal({ kind: "cancel", id: job.id }, now);
   }
 
   /** Jobs of the tenant that are pending or active. */

@@ -1,0 +1,70 @@
+// The public API of "punctual". Names no engine: those have subpaths of their own.
+
+export type { Clock, Millis } from "./core/clock.ts";
+export { defaults } from "./core/defaults.ts";
+export { type Duration, formatDuration, parseDuration } from "./core/duration.ts";
+export type { Engine } from "./core/engine.ts";
+export {
+  AlreadyExistsError,
+  AttemptAbortedError,
+  AttemptCancelledError,
+  AttemptTimeoutError,
+  EngineNotConfiguredError,
+  type ErrorCode,
+  errorCatalogue,
+  hasCode,
+  IdempotencyMismatchError,
+  InputRefusedError,
+  InvalidCronError,
+  InvalidInputError,
+  InvalidTimeZoneError,
+  isPunctualError,
+  KeyInUseError,
+  LeaseLostError,
+  LimitExceededError,
+  NoHandlerError,
+  NotFoundError,
+  NotWrittenError,
+  OutcomeUnknownError,
+  PayloadTooLargeError,
+  PermanentError,
+  PunctualError,
+  RetryAt,
+  RevisionConflictError,
+  StateConflictError,
+  StoppedError,
+  StoreCorruptError,
+  StoreTooNewError,
+  StoreUnsafeError,
+  TransactionsUnsupportedError,
+} from "./core/errors.ts";
+export { type GuardrailOptions, type Guardrails, standardGuardrails } from "./core/guardrails.ts";
+export type { AttemptOutcome, EndCause, ErrorRecord, OnConflict, ShownState } from "./core/job.ts";
+export { type NextTicksOptions, nextTicks } from "./core/next-ticks.ts";
+export type { Page, PageRequest } from "./core/page.ts";
+export type { Backoff, BackoffFunction, RetryContext, RetryOptions } from "./core/retry.ts";
+export { cron, every, everyCalendar, except, once, type Rule, union } from "./core/rule.ts";
+export type { CatchUpPolicy, OverlapPolicy } from "./core/schedule.ts";
+export { type InputOf, type Task, type TaskOptions, task } from "./core/task.ts";
+export { type Context, type Handler, type HandlerFunction, handle } from "./runtime/handler.ts";
+export type { Enqueued, EnqueueItem, EnqueueOptions, JobQuery, Priority, TimerName } from "./runtime/jobs-client.ts";
+export type { Counts, QueueLimits, QueueView, Stats } from "./runtime/queues-client.ts";
+export {
+  createScheduler,
+  type Role,
+  type Scheduler,
+  type SchedulerOptions,
+  type TenantScheduler,
+  type TransactionScheduler,
+  type WorkerSettings,
+} from "./runtime/scheduler.ts";
+export type {
+  PreviewTick,
+  PutResult,
+  ScheduleItem,
+  ScheduleOptions,
+  ScheduleQuery,
+  Triggered,
+} from "./runtime/schedules-client.ts";
+export type { JobEvent, ScheduleEvent, SchedulerEvents } from "./runtime/signals.ts";
+export type { AttemptView, JobView, ScheduleView } from "./runtime/views.ts";

@@ -1,0 +1,214 @@
+// One attempt: calls a handler under its lease, with its timeout and abort signal, and says how it ended.
+import { defaults } from "../core/defaults.ts";
+import {
+  AttemptAbortedError,
+  AttemptCancelledError,
+  AttemptTimeoutError,
+  InputRefusedError,
+  InvalidInputError,
+  LeaseLostError,
+} from "../core/errors.ts";
+import type { ClaimedJob, LogLine } from "../core/job.ts";
+import { decodePayload, encodePayload } from "../core/payload.ts";
+import { type AttemptEnd, timeoutMessage } from "../core/settling.ts";
+import type { Task } from "../core/task.ts";
+import type { Cancel, RuntimeClock } from "./clock.ts";
+import { type Context, delayOf, type Handler } from "./handler.ts";
+import { viewJob } from "./views.ts";
+
+/** What the worker offers an attempt. */
+export interface AttemptHost {
+  readonly clock: RuntimeClock;
+  /** The store's now, as estimated. */
+  now(): number;
+  /** Settles the job as completed inside the caller's transaction. */
+  complete(job: ClaimedJob, tx: unknown, output: string): Promise<void>;
+  readonly enqueue: Context["enqueue"];
+  lastCompletedAt(job: ClaimedJob): Promise<Date | undefined>;
+}
+
+export class Attempt {
+  readonly job: ClaimedJob;
+  readonly startedAt: number;
+  /** The handler called `complete(tx)`: what the store then says decides, not what the handler returns. */
+  completedInTransaction = false;
+  /** Whether the store has been told that the handler was called. */
+  startTold: boolean;
+  #progress: number | undefined;
+  #log: LogLine[] = [];
+  readonly #abort = new AbortController();
+  readonly #host: AttemptHost;
+  readonly #handler: Handler;
+  #lost = false;
+
+  constructor(job: ClaimedJob, handler: Handler, host: AttemptHost) {
+    this.job = job;
+    this.startTold = job.started === true;
+    this.#handler = handler;
+    this.#host = host;
+    this.startedAt = host.now();
+  }
+
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** The lease is gone: whatever the handler does from here on cannot be settled. */
+  lose(message: string): void {
+    if (this.#lost) return;
+    this.#lost = true;
+    this.#abort.abort(new LeaseLostError(message, { details: { job: this.job.id } }));
+  }
+
+  /** Someone cancelled the job. */
+  cancel(): void {
+    this.#abort.abort(new AttemptCancelledError(`job ${this.job.id} was cancelled`));
+  }
+
+  /** The shutdown deadline has passed. */
+  shutDown(): void {
+    this.#abort.abort(new AttemptAbortedError(`the worker stopped before job ${this.job.id} was done`));
+  }
+
+  /** What the handler has reported since the last call, to travel with an extension or the settlement. */
+  takeReport(): { readonly progress?: number; readonly log?: readonly LogLine[] } {
+    const log = this.#log;
+    const progress = this.#progress;
+    this.#log = [];
+    this.#progress = undefined;
+    return { ...(progress === undefined ? {} : { progress }), ...(log.length === 0 ? {} : { log }) };
+  }
+
+  /**
+   * Runs the handler. `ended` is how the attempt ended; a timeout, a lost lease and a shutdown end it even when the
+   * handler goes on, a cancellation only asks. `returned` resolves when the handler itself has returned, which frees
+   * its slot (J8).
+   */
+  run(): { readonly ended: Promise<AttemptEnd>; readonly returned: Promise<void> } {
+    const { timeoutMs } = this.#handler.policy;
+    const { signal } = this.#abort;
+    let cancelTimeout: Cancel = () => {};
+    if (timeoutMs !== undefined) {
+      const onTimeout = () => this.#abort.abort(new AttemptTimeoutError(timeoutMessage(timeoutMs)));
+      cancelTimeout = this.#host.clock.after(timeoutMs, onTimeout);
+    }
+    const handled = this.#handle();
+    const aborted = new Promise<AttemptEnd>((resolve) => {
+      const onAbort = () => {
+        const end = this.#endOfAbort();
+        if (end.kind !== "cancelled") resolve(end);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
+    // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
+    const graceful = handled.then((end) => (signal.aborted && end.kind === "threw" ? this.#endOfAbort() : end));
+    const ended = Promise.race([graceful, aborted.then((end) => this.#afterGrace(end, graceful))]);
+    const returned = handled.then(() => cancelTimeout());
+    return { ended, returned };
+  }
+
+  /** An aborted handler that returns in the same turn of the event loop speaks for itself; after that, the abort does. */
+  #afterGrace(end: AttemptEnd, graceful: Promise<AttemptEnd>): Promise<AttemptEnd> {
+    const grace = new Promise<AttemptEnd>((resolve) => this.#host.clock.soon(() => resolve(end)));
+    return Promise.race([graceful, grace]);
+  }
+
+  async #handle(): Promise<AttemptEnd> {
+    let input: unknown;
+    try {
+      input = await parseInput(this.#handler.task, this.job.input);
+    } catch (error) {
+      return { kind: "input-refused", error };
+    }
+    try {
+      const run = this.#handler.run as (input: unknown, context: Context) => unknown;
+      const output = await run(input, this.#context());
+      return { kind: "completed", output: encodePayload(output, "output", defaults.payloadBytesMax) };
+    } catch (error) {
+      return { kind: "threw", error };
+    }
+  }
+
+  #endOfAbort(): AttemptEnd {
+    const reason: unknown = this.#abort.signal.reason;
+    if (reason instanceof AttemptTimeoutError) return { kind: "timed-out", error: reason };
+    if (reason instanceof AttemptCancelledError) return { kind: "cancelled" };
+    return { kind: "aborted" };
+  }
+
+  #context(): Context {
+    const { job } = this;
+    const host = this.#host;
+    const origin = job.schedule;
+    let view: Context["job"] | undefined;
+    return {
+      get job() {
+        view ??= viewJob(job, job.claimedAt);
+        return view;
+      },
+      attempt: job.attempt,
+      failures: job.failures,
+      tenant: job.tenant,
+      scheduledAt: new Date(job.dueAt),
+      startedAt: new Date(this.startedAt),
+      delayMs: delayOf(job, this.startedAt),
+      ...(origin === undefined
+        ? {}
+        : {
+            schedule: {
+              id: origin.id,
+              get metadata() {
+                return job.metadata === undefined ? undefined : decodePayload(job.metadata);
+              },
+              lastCompletedAt: () => host.lastCompletedAt(job),
+            },
+            tick: { at: new Date(origin.tick), missed: origin.missed },
+          }),
+      signal: this.#abort.signal,
+      log: (text) => {
+        this.#log.push({
+          at: Math.round(host.now()),
+          attempt: job.attempt,
+          text: String(text).slice(0, defaults.logLineCharsMax),
+        });
+        if (this.#log.length > defaults.logLinesMax) this.#log.shift();
+      },
+      progress: (share) => {
+        if (typeof share !== "number" || !(share >= 0 && share <= 1)) {
+          throw new InvalidInputError(`progress must be 0 to 1, got ${share}`, { field: "progress" });
+        }
+        this.#progress = share;
+      },
+      complete: async (tx, output) => {
+        await host.complete(job, tx, encodePayload(output, "output", defaults.payloadBytesMax));
+        this.completedInTransaction = true;
+      },
+      enqueue: host.enqueue,
+    };
+  }
+}
+
+/**
+ * A stored or given input through its task's schema.
+ * @throws InputRefusedError with the schema's issues.
+ */
+export async function validateInput(task: Task | undefined, input: unknown): Promise<unknown> {
+  if (task?.schema === undefined) return input;
+  const result = await task.schema["~standard"].validate(input);
+  if (result.issues === undefined) return result.value;
+  const issues = result.issues.map((issue) => {
+    const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
+    return { path, message: issue.message };
+  });
+  const first = issues[0];
+  const field = first === undefined || first.path === "" ? "input" : `input.${first.path}`;
+  throw new InputRefusedError(`${field}: ${first?.message ?? "refused by the task's schema"}`, {
+    field,
+    details: { task: task.name, issues },
+  });
+}
+
+async function parseInput(task: Task | undefined, stored: string): Promise<unknown> {
+  const input = decodePayload(stored);
+  return task?.schema === undefined ? input : await validateInput(task, input);
+}

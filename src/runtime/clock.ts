@@ -1,0 +1,50 @@
+// The runtime's only source of time and timers; a test hands in another.
+
+/** Cancels what was set. */
+export type Cancel = () => void;
+
+/** Time as loops need it. */
+export interface RuntimeClock {
+  /** Milliseconds that never go back, for durations and sleeps. */
+  monotonic(): number;
+  /** The machine's wall clock, in epoch ms; may jump. */
+  wall(): number;
+  /** Calls back once after so many milliseconds. Never keeps the process alive by itself when `background`. */
+  after(ms: number, callback: () => void, background?: boolean): Cancel;
+  /** Calls back after other pending work of the event loop had its turn. */
+  soon(callback: () => void): void;
+}
+
+/** Longest delay a timer takes (2^31 - 1 ms); longer sleeps are cut and slept again. */
+const timerMsMax = 2_147_483_647;
+
+/** The machine's clock. */
+export const systemClock: RuntimeClock = {
+  monotonic: () => performance.now(),
+  wall: () => Date.now(),
+  after: (ms, callback, background = false) => {
+    const timer = setTimeout(callback, Math.min(Math.max(0, ms), timerMsMax));
+    if (background) timer.unref();
+    return () => clearTimeout(timer);
+  },
+  soon: (callback) => {
+    setImmediate(callback);
+  },
+};
+
+/** Resolves after so many milliseconds, or at once when the signal aborts. */
+export function sleep(clock: RuntimeClock, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
+    const wake = () => {
+      cancel();
+      signal?.removeEventListener("abort", wake);
+      resolve();
+    };
+    const cancel = clock.after(ms, wake);
+    signal?.addEventListener("abort", wake, { once: true });
+  });
+}

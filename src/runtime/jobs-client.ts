@@ -1,0 +1,494 @@
+// Producing and managing jobs: enqueue, enqueueMany, `scheduler.jobs`, `scheduler.timers`.
+
+import { defaults } from "../core/defaults.ts";
+import { type Duration, parseDuration, shown } from "../core/duration.ts";
+import type { Engine, Insert, InsertAnswer, JobFilter, JobName } from "../core/engine.ts";
+import {
+  IdempotencyMismatchError,
+  InvalidInputError,
+  KeyInUseError,
+  NotFoundError,
+  StateConflictError,
+} from "../core/errors.ts";
+import { type Guardrails, limitError } from "../core/guardrails.ts";
+import { checkJobId, type Entropy, mintJobId } from "../core/id.ts";
+import { checkInstant, checkNear } from "../core/instant.ts";
+import type { Due, JobState, NewJob, OnConflict, ShownState } from "../core/job.ts";
+import { refuseUnknown } from "../core/options.ts";
+import { checkPage, type Page, type PageRequest } from "../core/page.ts";
+import { canonicalJson, encodePayload } from "../core/payload.ts";
+import { checkAttempts } from "../core/retry.ts";
+import type { Task } from "../core/task.ts";
+import { checkId } from "../core/tenant.ts";
+import { validateInput } from "./attempt.ts";
+import type { Batcher } from "./batcher.ts";
+import type { Emitter } from "./emitter.ts";
+import type { SchedulerEvents } from "./signals.ts";
+import { type JobView, viewJob } from "./views.ts";
+
+/** A priority by name or number: critical 1, high 2, normal 5, low 10. */
+export type Priority = "critical" | "high" | "normal" | "low" | number;
+
+/** Options of `enqueue`. */
+export interface EnqueueOptions {
+  /** "default" by default; a tenant handle accepts only its own. */
+  readonly tenant?: string;
+  /** The task's queue by default. */
+  readonly queue?: string;
+  /** So long after now, by the store's clock; not together with `at`. */
+  readonly delay?: Duration;
+  /** At an instant: a Date, or a text with a zone. The past means now. */
+  readonly at?: Date | string;
+  /** 1 (first) to 10; normal by default. */
+  readonly priority?: Priority;
+  /** At most one pending job per (tenant, queue, key), beside the one that runs. */
+  readonly key?: string;
+  /** What happens when the key is taken: `ignore` (default), `replace`, `error`. */
+  readonly onConflict?: OnConflict;
+  /** Attempts in all, instead of the task's. */
+  readonly attempts?: number;
+  /** JSON kept with the job, at most 16 KiB. */
+  readonly metadata?: unknown;
+  /** The same key with the same request finds the first job for 24 h; with another request it is refused. */
+  readonly idempotencyKey?: string;
+}
+
+/** One item of `enqueueMany`. */
+export interface EnqueueItem extends EnqueueOptions {
+  readonly task: Task | string;
+  readonly input: unknown;
+}
+
+/** What became of an enqueue. */
+export interface Enqueued {
+  readonly id: string;
+  readonly outcome: "created" | "existing" | "replaced";
+  readonly dueAt: Date;
+  /** It waits for the key's current job, which is active, to end. */
+  readonly successor?: true;
+}
+
+/** Which jobs a listing shows. */
+export interface JobQuery extends PageRequest {
+  readonly tenant?: string;
+  readonly queue?: string;
+  readonly task?: string;
+  readonly schedule?: string;
+  /** One state or several, as people see them. */
+  readonly state?: ShownState | readonly ShownState[];
+  readonly keyPrefix?: string;
+  readonly dueFrom?: Date | string;
+  readonly dueBefore?: Date | string;
+}
+
+/** Names a timer. */
+export interface TimerName {
+  readonly queue?: string;
+  readonly key: string;
+  readonly tenant?: string;
+}
+
+/** What the clients of one scheduler share. */
+export interface ClientHost {
+  /** The engine, opened by the first call. */
+  engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "now" | "events">>;
+  /** Collects concurrent inserts; absent inside a caller's transaction. */
+  readonly inserts: Batcher<Insert, InsertAnswer> | undefined;
+  readonly emitter: Emitter<SchedulerEvents>;
+  readonly entropy: () => Entropy;
+  /** The store's now, as estimated. */
+  now(): number;
+  /** The task of that name, when this process has its handler. */
+  knownTask(name: string): Task | undefined;
+  readonly guardrails: Guardrails | undefined;
+  readonly payloadBytesMax: number;
+  /** Set on a tenant handle. */
+  readonly tenant: string | undefined;
+}
+
+const enqueueOptions = [
+  "tenant",
+  "queue",
+  "delay",
+  "at",
+  "priority",
+  "key",
+  "onConflict",
+  "attempts",
+  "metadata",
+  "idempotencyKey",
+] as const;
+
+/** Jobs as producers and operators handle them. */
+export class JobsClient {
+  readonly #host: ClientHost;
+
+  constructor(host: ClientHost) {
+    this.#host = host;
+  }
+
+  /** Enqueues one job. @throws InvalidInputError and its kin, KeyInUseError, LimitExceededError, NotWrittenError ... */
+  async enqueue<Input>(
+    task: Task<Input, unknown> | string,
+    input: NoInfer<Input>,
+    options: EnqueueOptions = {},
+  ): Promise<Enqueued> {
+    refuseUnknown(options, enqueueOptions, "");
+    const job = await this.#build(task, input, options, "");
+    const [enqueued] = await this.#insert([job]);
+    if (enqueued === undefined) throw new Error("the engine answered nothing for an insert");
+    return enqueued;
+  }
+
+  /** Enqueues several jobs of one tenant, all or none; `shared` options apply to those that do not say otherwise. */
+  async enqueueMany(items: readonly EnqueueItem[], shared: EnqueueOptions = {}): Promise<Enqueued[]> {
+    if (!Array.isArray(items)) {
+      throw new InvalidInputError(`items must be an array, got ${shown(items)}`, { field: "items" });
+    }
+    refuseUnknown(shared, enqueueOptions, "shared");
+    const jobs: NewJob[] = [];
+    for (const [index, item] of (items as readonly EnqueueItem[]).entries()) {
+      const field = `items[${index}]`;
+      refuseUnknown(item, ["task", "input", ...enqueueOptions], field);
+      const { task, input, ...own } = item;
+      // An item's own time or key stands for the shared one, whichever way it is written.
+      const { delay: _, at: __, ...untimed } = shared;
+      const base = own.delay !== undefined || own.at !== undefined ? untimed : shared;
+      jobs.push(await this.#build(task as Task | string, input, { ...base, ...own }, field));
+    }
+    const tenants = new Set(jobs.map((job) => job.tenant));
+    if (tenants.size > 1) {
+      throw new InvalidInputError("items of one enqueueMany must be of one tenant", { field: "items" });
+    }
+    return jobs.length === 0 ? [] : await this.#insert(jobs);
+  }
+
+  /** A job, or undefined when there is none of that id (any more) for this tenant. */
+  async get(id: string, options: { readonly tenant?: string } = {}): Promise<JobView | undefined> {
+    const { jobs } = await this.#host.engine();
+    const job = await jobs.get(checkJobId(id), this.#tenant(options.tenant));
+    return job === undefined ? undefined : viewJob(job, this.#host.now());
+  }
+
+  /** Jobs, newest first. */
+  async list(query: JobQuery = {}): Promise<Page<JobView>> {
+    refuseUnknown(
+      query,
+      ["tenant", "queue", "task", "schedule", "state", "keyPrefix", "dueFrom", "dueBefore", "limit", "cursor"],
+      "",
+    );
+    const { jobs } = await this.#host.engine();
+    const now = this.#host.now();
+    const page = await jobs.list(this.#filter(query, now), checkPage(query));
+    return { ...page, items: page.items.map((job) => viewJob(job, now)) };
+  }
+
+  /**
+   * Cancels a job: at once while it waits; a running one is asked to stop (`cancelling`).
+   * `finished` and `unknown` say that there was nothing to cancel.
+   */
+  async cancel(
+    id: string,
+    options: { readonly tenant?: string; readonly actor?: string } = {},
+  ): Promise<"cancelled" | "cancelling" | "finished" | "unknown"> {
+    const answer = await this.#change(
+      { id: checkJobId(id), tenant: this.#tenant(options.tenant) },
+      { kind: "cancel" },
+      options.actor,
+    );
+    return answer.outcome === "changed" ? "cancelled" : (answer.outcome as "cancelling" | "finished" | "unknown");
+  }
+
+  /** Runs a failed or cancelled job again, its failures forgotten; a waiting one is due now. @throws NotFoundError, StateConflictError */
+  async retry(id: string, options: { readonly tenant?: string; readonly actor?: string } = {}): Promise<void> {
+    await this.#must(id, options, { kind: "retry" });
+  }
+
+  /** Moves a pending job to another instant. @throws NotFoundError, StateConflictError */
+  async reschedule(
+    id: string,
+    at: Date | string,
+    options: { readonly tenant?: string; readonly actor?: string } = {},
+  ): Promise<void> {
+    await this.#must(id, options, {
+      kind: "reschedule",
+      due: { at: checkNear(checkInstant(at, "at"), this.#host.now(), "at") },
+    });
+  }
+
+  /** Gives a pending job another input. @throws NotFoundError, StateConflictError */
+  async update(
+    id: string,
+    input: unknown,
+    options: { readonly tenant?: string; readonly actor?: string } = {},
+  ): Promise<void> {
+    const job = await this.get(id, options);
+    if (job === undefined) throw new NotFoundError(`there is no job ${id}`);
+    await validateInput(this.#host.knownTask(job.task), input);
+    await this.#must(id, options, { kind: "update", input: encodePayload(input, "input", this.#host.payloadBytesMax) });
+  }
+
+  /** @internal The name of a timer, checked. */
+  timerName(name: TimerName): JobName {
+    refuseUnknown(name, ["queue", "key", "tenant"], "");
+    return {
+      tenant: this.#tenant(name.tenant) ?? defaults.tenant,
+      queue: checkId(name.queue ?? defaults.queue, "queue"),
+      key: checkId(name.key, "key"),
+    };
+  }
+
+  /** @internal */
+  async changeTimer(
+    name: TimerName,
+    change: { readonly kind: "cancel" } | { readonly kind: "reschedule"; readonly due: Due },
+  ) {
+    const wish = change.kind === "cancel" ? { ...change, unleased: true } : change;
+    return await this.#change(this.timerName(name), wish);
+  }
+
+  async #change(name: JobName, change: Parameters<Engine["jobs"]["change"]>[0][number]["change"], actor?: string) {
+    const { jobs } = await this.#host.engine();
+    const [answer] = await jobs.change([{ name, change, actor }]);
+    const found = answer ?? { outcome: "unknown" as const };
+    if (found.outcome === "changed" && change.kind === "cancel" && found.id !== undefined) {
+      const job = this.#host.emitter.wants("job:cancelled") ? await jobs.get(found.id) : undefined;
+      if (job !== undefined) {
+        const { id, tenant, queue, task, attempt } = job;
+        this.#host.emitter.emit("job:cancelled", { id, tenant, queue, task, attempt });
+      }
+    }
+    return found;
+  }
+
+  async #must(
+    id: string,
+    options: { readonly tenant?: string; readonly actor?: string },
+    change: Parameters<Engine["jobs"]["change"]>[0][number]["change"],
+  ): Promise<void> {
+    const answer = await this.#change(
+      { id: checkJobId(id), tenant: this.#tenant(options.tenant) },
+      change,
+      options.actor,
+    );
+    switch (answer.outcome) {
+      case "changed":
+        return;
+      case "unknown":
+        throw new NotFoundError(`there is no job ${id}`);
+      case "key-in-use":
+        throw new StateConflictError(`job ${id} has a key which another unfinished job holds now`, { field: "key" });
+      default:
+        throw new StateConflictError(`job ${id} is ${answer.state ?? answer.outcome}: it cannot be changed so`, {
+          details: { state: answer.state },
+        });
+    }
+  }
+
+  #filter(query: JobQuery, now: number): JobFilter {
+    const states = query.state === undefined ? undefined : [query.state].flat();
+    const stored = new Set<JobState>();
+    for (const state of states ?? []) stored.add(state === "waiting" || state === "delayed" ? "pending" : state);
+    const waiting = states?.includes("waiting") === true;
+    const delayed = states?.includes("delayed") === true;
+    const dueBefore = query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore");
+    const dueFrom = query.dueFrom === undefined ? undefined : checkInstant(query.dueFrom, "dueFrom");
+    const onlyWaiting = waiting && !delayed && stored.size === 1;
+    const onlyDelayed = delayed && !waiting && stored.size === 1;
+    return {
+      tenant: this.#tenant(query.tenant),
+      queue: query.queue,
+      task: query.task,
+      schedule: query.schedule,
+      keyPrefix: query.keyPrefix,
+      states: states === undefined ? undefined : [...stored],
+      dueBefore: onlyWaiting ? Math.min(dueBefore ?? now + 1, now + 1) : dueBefore,
+      dueFrom: onlyDelayed ? Math.max(dueFrom ?? now + 1, now + 1) : dueFrom,
+    };
+  }
+
+  #tenant(asked: string | undefined): string | undefined {
+    return boundTenant(this.#host.tenant, asked);
+  }
+
+  async #build(task: Task | string, input: unknown, options: EnqueueOptions, at: string): Promise<NewJob> {
+    const path = (name: string) => (at === "" ? name : `${at}.${name}`);
+    const known =
+      typeof task === "string" ? this.#host.knownTask(checkId(task, path("task"))) : (task as unknown as Task);
+    const name = typeof task === "string" ? task : task?.name;
+    if (typeof name !== "string") {
+      throw new InvalidInputError(`${path("task")} must be a task or its name, got ${shown(task)}`, {
+        field: path("task"),
+      });
+    }
+    const tenant = this.#tenant(options.tenant) ?? defaults.tenant;
+    await validateInput(known, input);
+    const encoded = encodePayload(input, path("input"), this.#host.payloadBytesMax);
+    const job: NewJob = {
+      id: mintJobId(tenant, this.#host.now(), this.#host.entropy()),
+      tenant,
+      queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
+      task: checkId(name, path("task")),
+      input: encoded,
+      priority: checkPriority(options.priority ?? "normal", path("priority")),
+      due: checkDue(options, this.#host.now(), path),
+      ...checkKey(options, path),
+      attemptsMax: options.attempts === undefined ? undefined : checkAttempts(options.attempts, path("attempts")),
+      metadata:
+        options.metadata === undefined
+          ? undefined
+          : encodePayload(options.metadata, path("metadata"), defaults.metadataBytesMax),
+    };
+    if (options.idempotencyKey === undefined) return job;
+    const key = checkId(options.idempotencyKey, path("idempotencyKey"));
+    const { id: _, due: __, ...body } = job;
+    const asked = { delay: options.delay, at: options.at === undefined ? undefined : shown(options.at) };
+    return { ...job, idempotency: { key, body: canonicalJson({ ...body, ...asked }) } };
+  }
+
+  async #insert(jobs: readonly NewJob[]): Promise<Enqueued[]> {
+    const insert: Insert = { jobs, guardrails: this.#host.guardrails };
+    const engine = await this.#host.engine();
+    const answer = await (this.#host.inserts === undefined
+      ? engine.jobs.insert([insert]).then(([first]) => first)
+      : this.#host.inserts.add(insert));
+    if (answer === undefined) throw new Error("the engine answered nothing for an insert");
+    if (answer.outcome === "inserted") {
+      return answer.jobs.map((inserted, index) => {
+        const { id, outcome, successor } = inserted;
+        const dueAt = new Date(inserted.dueAt);
+        const job = jobs[index];
+        if (job !== undefined && this.#host.emitter.wants("job:scheduled")) {
+          const { tenant, queue, task } = job;
+          this.#host.emitter.emit("job:scheduled", { id, tenant, queue, task, dueAt, outcome });
+        }
+        return { id, outcome, dueAt, ...(successor === true ? { successor: true as const } : {}) };
+      });
+    }
+    const job = "index" in answer ? jobs[answer.index] : jobs[0];
+    const at = jobs.length > 1 && "index" in answer ? `items[${answer.index}].` : "";
+    switch (answer.outcome) {
+      case "key-in-use":
+        throw new KeyInUseError(`key ${job?.key} is taken by job ${answer.id}`, {
+          field: `${at}key`,
+          details: { id: answer.id },
+        });
+      case "idempotency-mismatch":
+        throw new IdempotencyMismatchError(
+          `idempotencyKey ${job?.idempotency?.key} was used for another request within 24 h`,
+          { field: `${at}idempotencyKey` },
+        );
+      case "limit":
+        throw limitError(answer, job?.tenant ?? defaults.tenant);
+    }
+  }
+}
+
+/** Timers: keyed jobs that can be replaced, moved and cancelled by name. */
+export class TimersClient {
+  readonly #jobs: JobsClient;
+  readonly #host: ClientHost;
+
+  constructor(host: ClientHost, jobs: JobsClient) {
+    this.#host = host;
+    this.#jobs = jobs;
+  }
+
+  /** Sets a timer; one that is set already takes the new input and time, unless `onConflict` says otherwise. */
+  async put<Input>(
+    task: Task<Input, unknown> | string,
+    input: NoInfer<Input>,
+    options: EnqueueOptions & { readonly key: string },
+  ): Promise<Enqueued> {
+    if (options?.key === undefined) throw new InvalidInputError("key is required for a timer", { field: "key" });
+    return await this.#jobs.enqueue(task, input, { onConflict: "replace", ...options });
+  }
+
+  /** Moves a pending timer; `active` when it is running and no other is set, `unknown` when there is none. */
+  async move(
+    name: TimerName,
+    at: Date | string,
+  ): Promise<{ readonly outcome: "moved" | "active" | "unknown"; readonly id?: string }> {
+    const due = { at: checkNear(checkInstant(at, "at"), this.#host.now(), "at") };
+    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "reschedule", due });
+    const named = outcome === "changed" ? "moved" : outcome === "active" ? "active" : "unknown";
+    return id === undefined || named === "unknown" ? { outcome: named } : { outcome: named, id };
+  }
+
+  /** Cancels what is not running; a running one is left to finish (`active`), `unknown` when there is none. */
+  async cancel(
+    name: TimerName,
+  ): Promise<{ readonly outcome: "cancelled" | "active" | "unknown"; readonly id?: string }> {
+    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "cancel" });
+    const named = outcome === "changed" ? "cancelled" : outcome === "active" ? "active" : "unknown";
+    return id === undefined || named === "unknown" ? { outcome: named } : { outcome: named, id };
+  }
+
+  /** Pending timers, newest first. */
+  async list(
+    query: Pick<JobQuery, "tenant" | "queue" | "keyPrefix" | "dueBefore" | "limit" | "cursor"> = {},
+  ): Promise<Page<JobView>> {
+    refuseUnknown(query, ["tenant", "queue", "keyPrefix", "dueBefore", "limit", "cursor"], "");
+    const { jobs } = await this.#host.engine();
+    const filter: JobFilter = {
+      tenant: boundTenant(this.#host.tenant, query.tenant),
+      queue: query.queue,
+      keyPrefix: query.keyPrefix,
+      keyed: true,
+      states: ["pending"],
+      dueBefore: query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore"),
+    };
+    const page = await jobs.list(filter, checkPage(query));
+    return { ...page, items: page.items.map((job) => viewJob(job, this.#host.now())) };
+  }
+}
+
+/** The tenant a call is about: a handle's own, or the one asked for. @throws InvalidInputError for another's */
+export function boundTenant(bound: string | undefined, asked: string | undefined): string | undefined {
+  if (asked === undefined) return bound;
+  const checked = checkId(asked, "tenant");
+  if (bound !== undefined && bound !== checked) {
+    throw new InvalidInputError(`tenant must be ${bound}: this handle is bound to it, got ${shown(asked)}`, {
+      field: "tenant",
+    });
+  }
+  return checked;
+}
+
+const namedPriorities: Readonly<Record<string, number>> = { critical: 1, high: 2, normal: 5, low: 10 };
+
+/** @throws InvalidInputError when it is no priority. */
+export function checkPriority(value: unknown, field: string): number {
+  const priority = typeof value === "string" && Object.hasOwn(namedPriorities, value) ? namedPriorities[value] : value;
+  if (typeof priority === "number" && Number.isInteger(priority) && priority >= 1 && priority <= 10) return priority;
+  throw new InvalidInputError(
+    `${field} must be critical, high, normal, low or a whole number from 1 to 10, got ${shown(value)}`,
+    {
+      field,
+    },
+  );
+}
+
+function checkDue(options: EnqueueOptions, now: number, path: (name: string) => string): Due {
+  if (options.delay !== undefined && options.at !== undefined) {
+    throw new InvalidInputError(`${path("delay")} and ${path("at")} exclude each other: give one`, {
+      field: path("delay"),
+    });
+  }
+  if (options.at !== undefined) return { at: checkNear(checkInstant(options.at, path("at")), now, path("at")) };
+  return { afterMs: options.delay === undefined ? 0 : parseDuration(options.delay, path("delay")) };
+}
+
+function checkKey(options: EnqueueOptions, path: (name: string) => string): Pick<NewJob, "key" | "onConflict"> {
+  const { key, onConflict } = options;
+  if (onConflict !== undefined && !["ignore", "replace", "error"].includes(onConflict)) {
+    throw new InvalidInputError(`${path("onConflict")} must be ignore, replace or error, got ${shown(onConflict)}`, {
+      field: path("onConflict"),
+    });
+  }
+  if (key === undefined) {
+    if (onConflict === undefined) return {};
+    throw new InvalidInputError(`${path("onConflict")} needs a key`, { field: path("onConflict") });
+  }
+  return { key: checkId(key, path("key")), onConflict };
+}

@@ -1,0 +1,26 @@
+// How many jobs to hold ready beyond the free slots: about 50 ms of work at the measured rate, none for slow handlers.
+import { defaults } from "../core/defaults.ts";
+
+/** Weight of the newest duration in the moving average. */
+const newestShare = 0.1;
+
+export class Prefetch {
+  readonly #concurrency: number;
+  #meanMs: number | undefined;
+
+  constructor(concurrency: number) {
+    this.#concurrency = concurrency;
+  }
+
+  /** Takes in how long a handler took, in ms. */
+  learn(durationMs: number): void {
+    this.#meanMs = this.#meanMs === undefined ? durationMs : this.#meanMs + newestShare * (durationMs - this.#meanMs);
+  }
+
+  /** Jobs to hold ready; 0 until a duration is known. */
+  get size(): number {
+    if (this.#meanMs === undefined || this.#meanMs > defaults.prefetchSlowMs) return 0;
+    const size = (defaults.prefetchMs * this.#concurrency) / Math.max(this.#meanMs, 0.001);
+    return Math.min(defaults.prefetchMax, Math.floor(size));
+  }
+}

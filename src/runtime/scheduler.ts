@@ -1,0 +1,417 @@
+// The scheduler: one object over an engine, for producers, operators and the three roles of a process.
+import { defaults } from "../core/defaults.ts";
+import { type Duration, parseDuration, shown } from "../core/duration.ts";
+import type { Engine, Insert, InsertAnswer, Unwatch } from "../core/engine.ts";
+import { InvalidInputError, NoHandlerError, StoppedError, TransactionsUnsupportedError } from "../core/errors.ts";
+import { type GuardrailOptions, type Guardrails, resolveGuardrails } from "../core/guardrails.ts";
+import { type Entropy, mintToken } from "../core/id.ts";
+import type { ErrorRecord } from "../core/job.ts";
+import { refuseUnknown } from "../core/options.ts";
+import type { Signal } from "../core/signal.ts";
+import type { Task } from "../core/task.ts";
+import { checkId } from "../core/tenant.ts";
+import { Batcher } from "./batcher.ts";
+import { type RuntimeClock, systemClock } from "./clock.ts";
+import { Emitter } from "./emitter.ts";
+import { type Handler, Registry } from "./handler.ts";
+import { Janitor } from "./janitor.ts";
+import {
+  type ClientHost,
+  type Enqueued,
+  type EnqueueItem,
+  type EnqueueOptions,
+  JobsClient,
+  TimersClient,
+} from "./jobs-client.ts";
+import { QueuesClient, type Stats } from "./queues-client.ts";
+import { SchedulesClient } from "./schedules-client.ts";
+import type { SchedulerEvents } from "./signals.ts";
+import { StoreClock } from "./store-clock.ts";
+import { Ticker } from "./ticker.ts";
+import { Worker } from "./worker.ts";
+
+/** What a process does: run jobs, fire ticks, purge. */
+export type Role = "worker" | "ticker" | "janitor";
+
+/** Options of the worker role. */
+export interface WorkerSettings {
+  /** Jobs run at once; 5 by default. */
+  readonly concurrency?: number;
+  /** Queues beside those of the handlers' tasks. */
+  readonly queues?: readonly string[];
+  /** A lease; 30 s by default. A killed worker's jobs run again when it ends. */
+  readonly lease?: Duration;
+  /** Names this worker in records; made up by default. */
+  readonly name?: string;
+}
+
+/** Options of `createScheduler`. */
+export interface SchedulerOptions<Tx> {
+  /** Where everything is stored: `sqlite("./punctual.db")`, `memory()`, ... */
+  readonly engine: Engine<Tx>;
+  readonly handlers?: readonly Handler[];
+  readonly worker?: WorkerSettings;
+  /** Limits of every tenant. */
+  readonly guardrails?: GuardrailOptions;
+  /** Largest input in bytes of JSON; 512 KiB by default. */
+  readonly payloadBytesMax?: number;
+  /** Takes secrets out of errors before they are stored. */
+  readonly redact?: (error: ErrorRecord) => ErrorRecord;
+  /** Another source of time and timers, for tests. */
+  readonly clock?: RuntimeClock;
+}
+
+/** What can be done inside a caller's transaction: nothing of it is seen before the transaction commits. */
+export interface TransactionScheduler {
+  enqueue<Input>(
+    task: Task<Input, unknown> | string,
+    input: NoInfer<Input>,
+    options?: EnqueueOptions,
+  ): Promise<Enqueued>;
+  enqueueMany(items: readonly EnqueueItem[], shared?: EnqueueOptions): Promise<Enqueued[]>;
+  readonly jobs: JobsClient;
+  readonly timers: TimersClient;
+  readonly schedules: SchedulesClient;
+}
+
+/** The API bound to one tenant: ids of other tenants do not exist for it. */
+export interface TenantScheduler extends TransactionScheduler {
+  stats(filter?: { readonly queue?: string }): Promise<Stats>;
+}
+
+/** A scheduler; made by `createScheduler`. */
+export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposable {
+  readonly jobs: JobsClient;
+  readonly timers: TimersClient;
+  readonly schedules: SchedulesClient;
+  readonly queues: QueuesClient;
+  readonly #engine: Engine<Tx>;
+  readonly #emitter: Emitter<SchedulerEvents>;
+  readonly #registry = new Registry();
+  readonly #clock: RuntimeClock;
+  readonly #storeClock: StoreClock;
+  readonly #inserts: Batcher<Insert, InsertAnswer>;
+  readonly #guardrails: Guardrails | undefined;
+  readonly #payloadBytesMax: number;
+  readonly #leaseMs: number;
+  readonly #options: SchedulerOptions<Tx>;
+  #opened: Promise<void> | undefined;
+  #running: { readonly worker?: Worker; readonly ticker?: Ticker; readonly janitor?: Janitor } | undefined;
+  #unwatch: Unwatch | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(options: SchedulerOptions<Tx>) {
+    this.#options = checkOptions(options);
+    this.#engine = options.engine;
+    this.#clock = options.clock ?? systemClock;
+    this.#storeClock = new StoreClock(this.#clock, () => this.#engine.now());
+    this.#emitter = new Emitter((error) => this.#report(error, "listener"));
+    this.#guardrails = options.guardrails === undefined ? undefined : resolveGuardrails(options.guardrails);
+    this.#payloadBytesMax = options.payloadBytesMax ?? defaults.payloadBytesMax;
+    this.#leaseMs = parseDuration(options.worker?.lease ?? defaults.leaseMs, "worker.lease", { minMs: 100 });
+    this.#registry.add(options.handlers ?? []);
+    this.#inserts = new Batcher({
+      max: defaults.batchMax,
+      send: (inserts) => this.#engine.jobs.insert(inserts),
+    });
+    const host = this.#host(undefined);
+    this.jobs = new JobsClient(host);
+    this.timers = new TimersClient(host, this.jobs);
+    this.schedules = new SchedulesClient(host);
+    this.queues = new QueuesClient(host);
+  }
+
+  /** Enqueues one job; the first call opens the engine. */
+  enqueue<Input>(
+    task: Task<Input, unknown> | string,
+    input: NoInfer<Input>,
+    options: EnqueueOptions = {},
+  ): Promise<Enqueued> {
+    return this.jobs.enqueue<Input>(task, input, options);
+  }
+
+  /** Enqueues several jobs of one tenant, all or none. */
+  enqueueMany(items: readonly EnqueueItem[], shared: EnqueueOptions = {}): Promise<Enqueued[]> {
+    return this.jobs.enqueueMany(items, shared);
+  }
+
+  /** Adds or replaces handlers, before or after start; the last one for a task wins. */
+  handle(...handlers: readonly Handler[]): void {
+    this.#registry.add(handlers);
+    this.#running?.worker?.wake(0);
+  }
+
+  /** Pauses every queue on every replica. */
+  async pause(options: { readonly actor?: string } = {}): Promise<void> {
+    await this.queues.pauseAll(true, options.actor);
+  }
+
+  async resume(options: { readonly actor?: string } = {}): Promise<void> {
+    await this.queues.pauseAll(false, options.actor);
+  }
+
+  /** Counts by state, from counters: cheap however long the backlog. */
+  stats(filter: { readonly tenant?: string; readonly queue?: string } = {}): Promise<Stats> {
+    return this.queues.stats(filter);
+  }
+
+  /** The same API bound to one tenant. */
+  tenant(id: string): TenantScheduler {
+    const host = this.#host(checkId(id, "tenant"));
+    const queues = new QueuesClient(host);
+    return { ...clients(host), stats: (filter = {}) => queues.stats(filter) };
+  }
+
+  /** The same API inside the caller's open transaction; a type error on engines without them. */
+  using(tx: Tx): TransactionScheduler {
+    const { using, name } = this.#engine;
+    if (using === undefined) {
+      throw new TransactionsUnsupportedError(`the ${name} engine has no transactions to join`);
+    }
+    const bound = using.call(this.#engine, tx);
+    const engine = async () => {
+      await this.#open();
+      return bound as unknown as Engine<never>;
+    };
+    return clients({ ...this.#host(undefined), engine, inserts: undefined });
+  }
+
+  /** Listens to what this process does; the answer removes the listener. */
+  on<Name extends keyof SchedulerEvents>(name: Name, listener: (event: SchedulerEvents[Name]) => void): () => void {
+    return this.#emitter.on(name, listener);
+  }
+
+  /**
+   * Opens the engine and starts roles, all three by default.
+   * @throws NoHandlerError when the worker role has nothing to run
+   */
+  async start(options: { readonly roles?: readonly Role[] } = {}): Promise<void> {
+    refuseUnknown(options, ["roles"], "");
+    const roles = checkRoles(options.roles ?? ["worker", "ticker", "janitor"]);
+    if (roles.has("worker") && this.#registry.size === 0) {
+      throw new NoHandlerError(
+        'the worker role has no handlers: pass handlers, or start({ roles: ["ticker", "janitor"] })',
+      );
+    }
+    if (this.#stopping !== undefined) await this.#stopping;
+    if (this.#running !== undefined) return;
+    this.#stopping = undefined;
+    await this.#open();
+    await this.#storeClock.read();
+    this.#running = this.#makeRoles(roles);
+    this.#unwatch = await this.#engine.watch?.((signal) => this.#onSignal(signal));
+    this.#running.worker?.start();
+    this.#running.ticker?.start();
+    this.#running.janitor?.start();
+  }
+
+  /**
+   * Stops: claims nothing new, lets what runs finish until the deadline (30 s by default), then aborts and releases
+   * the rest; closes the engine. May be started again.
+   */
+  stop(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    refuseUnknown(options, ["timeout"], "");
+    const timeoutMs = parseDuration(options.timeout ?? defaults.drainMs, "timeout");
+    this.#stopping ??= this.#stop(timeoutMs);
+    return this.#stopping;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    const running = this.#running;
+    const opened = this.#opened;
+    // The ticker and janitor finish the turn they are in; a hung store must not hang us beyond the deadline.
+    const others = Promise.all([running?.ticker?.stop(), running?.janitor?.stop()]);
+    await Promise.all([running?.worker?.stop(timeoutMs), this.#within(others, timeoutMs)]);
+    await this.#within(this.#inserts.idle(), timeoutMs);
+    await this.#unwatch?.();
+    this.#unwatch = undefined;
+    this.#running = undefined;
+    this.#opened = undefined;
+    if (
+      opened !== undefined &&
+      (await opened.then(
+        () => true,
+        () => false,
+      ))
+    )
+      await this.#engine.close();
+  }
+
+  async #within(work: Promise<unknown>, ms: number): Promise<void> {
+    let cancel = () => {};
+    const expired = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(ms, resolve);
+    });
+    await Promise.race([work, expired]);
+    cancel();
+  }
+
+  #open(): Promise<void> {
+    if (this.#stopping !== undefined && this.#running !== undefined) {
+      return Promise.reject(new StoppedError("the scheduler is stopping"));
+    }
+    if (this.#opened === undefined) {
+      this.#stopping = undefined;
+      const opened = this.#engine.open();
+      this.#opened = opened;
+      // One that failed may be tried again by the next call.
+      opened.catch(() => {
+        if (this.#opened === opened) this.#opened = undefined;
+      });
+    }
+    return this.#opened;
+  }
+
+  #makeRoles(roles: ReadonlySet<Role>) {
+    const shared = {
+      engine: this.#engine as unknown as Engine<never>,
+      emitter: this.#emitter,
+      clock: this.#clock,
+      storeClock: this.#storeClock,
+      random: Math.random,
+    };
+    const { worker } = this.#options;
+    return {
+      ...(roles.has("worker")
+        ? {
+            worker: new Worker({
+              ...shared,
+              registry: this.#registry,
+              name: worker?.name ?? `worker-${mintToken(entropy())}`,
+              concurrency: worker?.concurrency ?? defaults.concurrency,
+              leaseMs: this.#leaseMs,
+              queues: worker?.queues ?? [],
+              entropy,
+              redact: this.#options.redact,
+              enqueueFor: (tenant) => {
+                const { enqueue } = clients(this.#host(tenant));
+                return (task, input, options) => enqueue(task, input, options);
+              },
+            }),
+          }
+        : {}),
+      ...(roles.has("ticker") ? { ticker: new Ticker(shared) } : {}),
+      ...(roles.has("janitor") ? { janitor: new Janitor(shared) } : {}),
+    };
+  }
+
+  #onSignal(signal: Signal): void {
+    const { worker, ticker } = this.#running ?? {};
+    switch (signal.kind) {
+      case "wake": {
+        const inMs = this.#storeClock.untilMs(signal.dueAt);
+        if (worker?.serves(signal.queue) === true) worker.wake(inMs);
+        break;
+      }
+      case "tick":
+        ticker?.wake(this.#storeClock.untilMs(signal.dueAt));
+        break;
+      case "cancel":
+        worker?.cancel(signal.id);
+        break;
+      case "changed":
+        worker?.wake(0);
+        ticker?.wake(0);
+    }
+  }
+
+  #host(tenant: string | undefined): ClientHost {
+    return {
+      engine: async () => {
+        await this.#open();
+        return this.#engine as unknown as Engine<never>;
+      },
+      inserts: this.#inserts,
+      emitter: this.#emitter,
+      entropy,
+      now: () => this.#storeClock.now(),
+      knownTask: (name) => this.#registry.task(name),
+      guardrails: this.#guardrails,
+      payloadBytesMax: this.#payloadBytesMax,
+      tenant,
+    };
+  }
+
+  #report(error: unknown, where: string): void {
+    // A listener of worker:error that throws itself would come back here for ever.
+    if (where === "listener" && this.#reporting) return;
+    this.#reporting = true;
+    this.#emitter.emit("worker:error", { error, where });
+    this.#reporting = false;
+  }
+  #reporting = false;
+}
+
+/**
+ * Makes a scheduler over an engine. Nothing is opened yet: the first call, or `start`, does.
+ * @throws InvalidInputError naming the option at fault
+ */
+export function createScheduler<Tx = never>(options: SchedulerOptions<Tx>): Scheduler<Tx> {
+  return new Scheduler(options);
+}
+
+function clients(host: ClientHost): TransactionScheduler {
+  const jobs = new JobsClient(host);
+  return {
+    enqueue: (task, input, options) => jobs.enqueue(task, input, options),
+    enqueueMany: (items, shared) => jobs.enqueueMany(items, shared),
+    jobs,
+    timers: new TimersClient(host, jobs),
+    schedules: new SchedulesClient(host),
+  };
+}
+
+/** Fresh randomness for ids and tokens. */
+function entropy(): Entropy {
+  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
+  return [high, low];
+}
+
+function checkRoles(roles: readonly Role[]): ReadonlySet<Role> {
+  const known: readonly string[] = ["worker", "ticker", "janitor"];
+  for (const role of roles) {
+    if (!known.includes(role)) {
+      throw new InvalidInputError(`roles must be of ${known.join(", ")}, got ${shown(role)}`, { field: "roles" });
+    }
+  }
+  if (roles.length === 0) throw new InvalidInputError("roles must name at least one", { field: "roles" });
+  return new Set(roles);
+}
+
+function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
+  refuseUnknown(options, ["engine", "handlers", "worker", "guardrails", "payloadBytesMax", "redact", "clock"], "");
+  const { engine, handlers = [], worker = {}, payloadBytesMax } = options;
+  if (typeof engine?.jobs?.claim !== "function") {
+    throw new InvalidInputError(`engine must be one, such as sqlite("./punctual.db"), got ${shown(engine)}`, {
+      field: "engine",
+    });
+  }
+  for (const [index, handler] of handlers.entries()) {
+    if (typeof handler?.run === "function") continue;
+    throw new InvalidInputError(`handlers[${index}] must come from handle(task, fn), got ${shown(handler)}`, {
+      field: `handlers[${index}]`,
+    });
+  }
+  refuseUnknown(worker, ["concurrency", "queues", "lease", "name"], "worker");
+  const { concurrency } = worker;
+  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 10_000)) {
+    throw new InvalidInputError(
+      `worker.concurrency must be a whole number from 1 to 10,000, got ${shown(concurrency)}`,
+      {
+        field: "worker.concurrency",
+      },
+    );
+  }
+  for (const queue of worker.queues ?? []) checkId(queue, "worker.queues");
+  if (worker.name !== undefined) checkId(worker.name, "worker.name");
+  if (payloadBytesMax !== undefined && !(Number.isInteger(payloadBytesMax) && payloadBytesMax >= 1)) {
+    throw new InvalidInputError(`payloadBytesMax must be a whole number of bytes, got ${shown(payloadBytesMax)}`, {
+      field: "payloadBytesMax",
+    });
+  }
+  return Object.freeze({ ...options });
+}

@@ -1,0 +1,507 @@
+// `scheduler.schedules`: create, ensure, update, preview, trigger and the rest.
+
+import { parseCron } from "../core/cron/grammar.ts";
+import { cronNote } from "../core/cron/next.ts";
+import { getZone } from "../core/cron/zone.ts";
+import { defaults } from "../core/defaults.ts";
+import { type Duration, parseDuration, shown } from "../core/duration.ts";
+import type { Engine, FireResult, PutAnswer } from "../core/engine.ts";
+import { AlreadyExistsError, InvalidInputError, NotFoundError, RevisionConflictError } from "../core/errors.ts";
+import { decideTrigger, offsetMs } from "../core/firing.ts";
+import { limitError } from "../core/guardrails.ts";
+import { mintToken } from "../core/id.ts";
+import { checkInstant } from "../core/instant.ts";
+import { refuseUnknown } from "../core/options.ts";
+import { checkPage, type Page, type PageRequest } from "../core/page.ts";
+import { encodePayload } from "../core/payload.ts";
+import { checkAttempts } from "../core/retry.ts";
+import { checkRule, type Rule } from "../core/rule.ts";
+import {
+  type CatchUp,
+  type CatchUpPolicy,
+  nextTickOf,
+  type OverlapPolicy,
+  planPut,
+  type Schedule,
+  type ScheduleDefinition,
+  type SchedulePut,
+  type ScheduleRef,
+} from "../core/schedule.ts";
+import type { Task } from "../core/task.ts";
+import { checkId } from "../core/tenant.ts";
+import { nextTick, seedOf, smallestRuleGapMs } from "../core/tick.ts";
+import { validateInput } from "./attempt.ts";
+import { boundTenant, type ClientHost, checkPriority, type Priority } from "./jobs-client.ts";
+import { announceFired } from "./ticker.ts";
+import { type ScheduleView, viewSchedule } from "./views.ts";
+
+/** A schedule as users define it. */
+export interface ScheduleOptions<Input = unknown> {
+  readonly task: Task<Input, unknown> | string;
+  readonly input?: NoInfer<Input>;
+  /** cron(), every(), everyCalendar(), once(), union() or except(). */
+  readonly when: Rule;
+  readonly tenant?: string;
+  readonly queue?: string;
+  readonly priority?: Priority;
+  readonly attempts?: number;
+  /** One steady offset per schedule in [0, jitter), never past the next tick; 0 by default. */
+  readonly jitter?: Duration;
+  /** While a job of this schedule is unfinished: `skip` (default), `allow`, `queue` one tick, `replace` it. */
+  readonly overlap?: OverlapPolicy;
+  /** Ticks noticed late: `latest` (default), `skip`, `all`; the long form bounds their age and number. */
+  readonly catchUp?:
+    | CatchUpPolicy
+    | { readonly policy: CatchUpPolicy; readonly window?: Duration; readonly limit?: number };
+  readonly startAt?: Date | string;
+  /** Inclusive. */
+  readonly endAt?: Date | string;
+  readonly maxTicks?: number;
+  /** Disabled after so many failed jobs in a row. */
+  readonly pauseOnFailure?: number;
+  /** A label; may repeat. */
+  readonly name?: string;
+  readonly metadata?: unknown;
+}
+
+/** One of `ensureMany`. */
+export interface ScheduleItem extends ScheduleOptions {
+  readonly id: string;
+}
+
+/** What a put did, and the schedule afterwards. */
+export interface PutResult {
+  readonly outcome: "created" | "updated" | "unchanged";
+  readonly schedule: ScheduleView;
+}
+
+/** Which schedules a listing shows. */
+export interface ScheduleQuery extends PageRequest {
+  readonly tenant?: string;
+  readonly task?: string;
+  readonly queue?: string;
+  readonly enabled?: boolean;
+  readonly idPrefix?: string;
+}
+
+/** A coming tick. */
+export interface PreviewTick {
+  /** The nominal instant. */
+  readonly tick: Date;
+  /** When its job is due: the tick plus this schedule's jitter. */
+  readonly dueAt: Date;
+  /** What a clock change does to it, if one does. */
+  readonly note?: string;
+}
+
+/** What a trigger did: `held` waits for the unfinished job, `skipped` found one. */
+export type Triggered =
+  | { readonly outcome: "fired"; readonly job: string; readonly dueAt: Date }
+  | { readonly outcome: "held" | "skipped" };
+
+interface OfTenant {
+  readonly tenant?: string;
+}
+
+const scheduleOptions = [
+  "task",
+  "input",
+  "when",
+  "tenant",
+  "queue",
+  "priority",
+  "attempts",
+  "jitter",
+  "overlap",
+  "catchUp",
+  "startAt",
+  "endAt",
+  "maxTicks",
+  "pauseOnFailure",
+  "name",
+  "metadata",
+] as const;
+
+export class SchedulesClient {
+  readonly #host: ClientHost;
+
+  constructor(host: ClientHost) {
+    this.#host = host;
+  }
+
+  /** Creates a schedule. @throws AlreadyExistsError when the id is taken */
+  async create<Input>(id: string, options: ScheduleOptions<Input>): Promise<ScheduleView> {
+    const put = await this.#build(id, options, "absent", "");
+    const [answer] = await this.#put([put]);
+    if (answer?.outcome === "conflict") {
+      throw new AlreadyExistsError(`schedule ${id} exists already`, {
+        field: "id",
+        details: { id, tenant: put.tenant },
+      });
+    }
+    return this.#done(put, answer).schedule;
+  }
+
+  /** Creates or changes a schedule; an equal definition changes nothing, so it may be called at every start. */
+  async ensure<Input>(id: string, options: ScheduleOptions<Input>): Promise<PutResult> {
+    const put = await this.#build(id, options, "any", "");
+    const [answer] = await this.#put([put]);
+    return this.#done(put, answer);
+  }
+
+  /** `ensure` for many, each by itself; those refused by a limit throw after the others were saved. */
+  async ensureMany(items: readonly ScheduleItem[]): Promise<PutResult[]> {
+    const puts: SchedulePut[] = [];
+    for (const [index, item] of items.entries()) {
+      const field = `items[${index}]`;
+      refuseUnknown(item, ["id", ...scheduleOptions], field);
+      const { id, ...options } = item;
+      puts.push(await this.#build(id, options, "any", field));
+    }
+    const answers: PutAnswer[] = [];
+    for (let from = 0; from < puts.length; from += defaults.fireLimit) {
+      answers.push(...(await this.#put(puts.slice(from, from + defaults.fireLimit))));
+    }
+    return puts.map((put, index) => this.#done(put, answers[index]));
+  }
+
+  /**
+   * Changes a schedule. With `revision` (of the schedule as it was read) a change made meanwhile is not overwritten.
+   * @throws NotFoundError, RevisionConflictError
+   */
+  async update<Input>(
+    id: string,
+    changes: Partial<ScheduleOptions<Input>>,
+    options: { readonly revision?: number } = {},
+  ): Promise<ScheduleView> {
+    refuseUnknown(changes, scheduleOptions, "");
+    const ref = this.#ref(id, changes.tenant);
+    return await this.#modify(ref, options.revision, async (stored) => {
+      const definition = await this.#merge(stored.definition, changes as Partial<ScheduleOptions>);
+      return { definition };
+    });
+  }
+
+  /** A schedule, or undefined when this tenant has none of that id. */
+  async get(id: string, options: OfTenant = {}): Promise<ScheduleView | undefined> {
+    const { schedules } = await this.#host.engine();
+    const schedule = await schedules.get(this.#ref(id, options.tenant));
+    return schedule === undefined ? undefined : viewSchedule(schedule);
+  }
+
+  /** Schedules by tenant and id. */
+  async list(query: ScheduleQuery = {}): Promise<Page<ScheduleView>> {
+    refuseUnknown(query, ["tenant", "task", "queue", "enabled", "idPrefix", "limit", "cursor"], "");
+    const { limit: _, cursor: __, ...filter } = query;
+    const { schedules } = await this.#host.engine();
+    const tenant = boundTenant(this.#host.tenant, query.tenant);
+    const page = await schedules.list({ ...filter, tenant }, checkPage(query));
+    return { ...page, items: page.items.map(viewSchedule) };
+  }
+
+  /** Removes a schedule; with `cancelPending`, its jobs that have not started too. Answers whether there was one. */
+  async remove(
+    id: string,
+    options: OfTenant & { readonly cancelPending?: boolean; readonly actor?: string } = {},
+  ): Promise<boolean> {
+    refuseUnknown(options, ["tenant", "cancelPending", "actor"], "");
+    const { schedules } = await this.#host.engine();
+    const ref = this.#ref(id, options.tenant);
+    const { cancelPending, actor } = options;
+    const [outcome] = await schedules.remove([{ ...ref, cancelPending, actor }]);
+    if (outcome === "removed") this.#host.emitter.emit("schedule:removed", ref);
+    return outcome === "removed";
+  }
+
+  /** Lets a schedule fire again, from now on: time spent disabled is never caught up. @throws NotFoundError */
+  async enable(id: string, options: OfTenant = {}): Promise<ScheduleView> {
+    refuseUnknown(options, ["tenant"], "");
+    return await this.#modify(this.#ref(id, options.tenant), undefined, async () => ({ enabled: true }));
+  }
+
+  /** Stops a schedule on every replica; with `cancelPending`, its jobs that have not started too. @throws NotFoundError */
+  async disable(
+    id: string,
+    options: OfTenant & { readonly reason?: string; readonly cancelPending?: boolean } = {},
+  ): Promise<ScheduleView> {
+    refuseUnknown(options, ["tenant", "reason", "cancelPending"], "");
+    const { reason, cancelPending } = options;
+    return await this.#modify(this.#ref(id, options.tenant), undefined, async () => ({
+      enabled: false,
+      disabledReason: reason,
+      cancelPending,
+    }));
+  }
+
+  /**
+   * Makes a job now, or for a stated nominal tick, through the same overlap policy as any tick; the next tick stays.
+   * @throws NotFoundError
+   */
+  async trigger(id: string, options: OfTenant & { readonly tick?: Date | string } = {}): Promise<Triggered> {
+    refuseUnknown(options, ["tenant", "tick"], "");
+    const { schedules } = await this.#host.engine();
+    const ref = this.#ref(id, options.tenant);
+    const tick = options.tick === undefined ? undefined : checkInstant(options.tick, "tick");
+    const decide = decideTrigger(mintToken(this.#host.entropy()), tick);
+    const result = await this.#fireOnce(schedules, ref, decide);
+    announceFired(this.#host.emitter, result, this.#host.now());
+    const fired = result.ticks[0];
+    if (fired !== undefined) return { outcome: "fired", job: fired.job, dueAt: new Date(fired.dueAt) };
+    return { outcome: result.held === undefined ? "skipped" : "held" };
+  }
+
+  /** The next ticks of a schedule, computed by the code that fires them. @throws NotFoundError */
+  async preview(id: string, options: OfTenant & { readonly count?: number } = {}): Promise<PreviewTick[]> {
+    refuseUnknown(options, ["tenant", "count"], "");
+    const { schedules } = await this.#host.engine();
+    const ref = this.#ref(id, options.tenant);
+    const schedule = await schedules.get(ref);
+    if (schedule === undefined) throw notFound(ref);
+    return previewTicks(schedule, schedule.cursor.after, checkCount(options.count ?? 5));
+  }
+
+  /** The next ticks a definition would have if it were saved now. */
+  async previewOf<Input>(id: string, options: ScheduleOptions<Input>, count = 5): Promise<PreviewTick[]> {
+    const put = await this.#build(id, options, "any", "");
+    const plan = planPut(undefined, put, Math.round(this.#host.now()));
+    return plan.outcome === "created" ? previewTicks(plan.schedule, plan.schedule.cursor.after, checkCount(count)) : [];
+  }
+
+  async #fireOnce(
+    schedules: Pick<Engine["schedules"], "fire">,
+    ref: ScheduleRef,
+    decide: ReturnType<typeof decideTrigger>,
+  ): Promise<FireResult> {
+    // A step is dropped when the schedule fires at this very moment: the operator's wish is then decided anew.
+    for (let tries = 0; tries < conflictTries; tries++) {
+      let found = false;
+      const { fired } = await schedules.fire({
+        limit: 1,
+        only: [ref],
+        decide: (due, now) => {
+          found = due.length > 0;
+          return decide(due, now);
+        },
+      });
+      const [result] = fired;
+      if (result !== undefined) return result;
+      if (!found) throw notFound(ref);
+    }
+    throw new RevisionConflictError(`schedule ${ref.id} kept changing while it was triggered`, { field: "id" });
+  }
+
+  async #modify(
+    ref: ScheduleRef,
+    revision: number | undefined,
+    change: (stored: Schedule) => Promise<Partial<SchedulePut>>,
+  ): Promise<ScheduleView> {
+    const { schedules } = await this.#host.engine();
+    for (let tries = 0; tries < conflictTries; tries++) {
+      const stored = await schedules.get(ref);
+      if (stored === undefined) throw notFound(ref);
+      if (revision !== undefined && revision !== stored.revision) throw staleRevision(ref, revision, stored.revision);
+      const { definition, incarnation } = stored;
+      const put: SchedulePut = {
+        ...ref,
+        incarnation,
+        definition,
+        ...(await change(stored)),
+        expected: stored.revision,
+      };
+      const [answer] = await this.#put([put]);
+      if (answer?.outcome === "absent") throw notFound(ref);
+      if (answer?.outcome !== "conflict") return this.#done(put, answer, stored.enabled).schedule;
+    }
+    throw new RevisionConflictError(`schedule ${ref.id} kept changing while it was updated`, { field: "revision" });
+  }
+
+  async #put(puts: readonly SchedulePut[]): Promise<PutAnswer[]> {
+    const { schedules } = await this.#host.engine();
+    return await schedules.put(puts, this.#host.guardrails);
+  }
+
+  #done(put: SchedulePut, answer: PutAnswer | undefined, wasEnabled?: boolean): PutResult {
+    if (answer?.outcome === "limit") throw limitError(answer, put.tenant);
+    if (answer === undefined || answer.outcome === "conflict" || answer.outcome === "absent") {
+      throw new RevisionConflictError(`schedule ${put.id} changed at the same time`, { field: "id" });
+    }
+    const { outcome, schedule } = answer;
+    const about = { id: put.id, tenant: put.tenant };
+    const { emitter } = this.#host;
+    if (outcome === "created") emitter.emit("schedule:created", about);
+    if (outcome === "updated" && wasEnabled !== undefined && wasEnabled !== schedule.enabled) {
+      emitter.emit(schedule.enabled ? "schedule:enabled" : "schedule:disabled", about);
+    } else if (outcome === "updated") emitter.emit("schedule:updated", about);
+    return { outcome, schedule: viewSchedule(schedule) };
+  }
+
+  #ref(id: string, tenant: string | undefined): ScheduleRef {
+    return { tenant: boundTenant(this.#host.tenant, tenant) ?? defaults.tenant, id: checkId(id, "id") };
+  }
+
+  async #build(id: string, options: ScheduleOptions, expected: "absent" | "any", at: string): Promise<SchedulePut> {
+    refuseUnknown(options, scheduleOptions, at);
+    const path = (name: string) => (at === "" ? name : `${at}.${name}`);
+    const ref = {
+      tenant: boundTenant(this.#host.tenant, options.tenant) ?? defaults.tenant,
+      id: checkId(id, path("id")),
+    };
+    const definition = await this.#define(options, ref, path);
+    return { ...ref, incarnation: mintToken(this.#host.entropy()), definition, expected };
+  }
+
+  async #define(
+    options: ScheduleOptions,
+    ref: ScheduleRef,
+    path: (name: string) => string,
+  ): Promise<ScheduleDefinition> {
+    const { task, input } = options;
+    const known = typeof task === "string" ? this.#host.knownTask(checkId(task, path("task"))) : task;
+    const name = typeof task === "string" ? task : task?.name;
+    await validateInput(known, input);
+    const rule = checkRule(options.when, path("when"));
+    const startAt = options.startAt === undefined ? undefined : checkInstant(options.startAt, path("startAt"));
+    const endAt = options.endAt === undefined ? undefined : checkInstant(options.endAt, path("endAt"));
+    if (startAt !== undefined && endAt !== undefined && endAt < startAt) {
+      throw new InvalidInputError(`${path("endAt")} must not be before ${path("startAt")}`, { field: path("endAt") });
+    }
+    const context = { seed: seedOf(ref.tenant, ref.id), ruleSetAt: Math.round(this.#host.now()) };
+    const { minIntervalMs } = this.#host.guardrails ?? {};
+    if (minIntervalMs !== undefined) {
+      const value = smallestRuleGapMs(rule, context);
+      if (value < minIntervalMs) throw limitError({ limit: "minIntervalMs", max: minIntervalMs, value }, ref.tenant);
+    }
+    // A rule that can never tick is refused here, not found out by silence.
+    if (rule.kind !== "once" && nextTick(rule, context.ruleSetAt, context) === undefined) {
+      throw new InvalidInputError(`${path("when")} has no tick to come`, { field: path("when") });
+    }
+    return {
+      rule,
+      task: checkId(name, path("task")),
+      queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
+      input: encodePayload(input, path("input"), this.#host.payloadBytesMax),
+      priority: checkPriority(options.priority ?? "normal", path("priority")),
+      attemptsMax: options.attempts === undefined ? undefined : checkAttempts(options.attempts, path("attempts")),
+      jitterMs: options.jitter === undefined ? 0 : parseDuration(options.jitter, path("jitter")),
+      overlap: checkOneOf(options.overlap ?? defaults.overlap, ["allow", "skip", "queue", "replace"], path("overlap")),
+      catchUp: checkCatchUp(options.catchUp ?? defaults.catchUp, path("catchUp")),
+      startAt,
+      endAt,
+      maxTicks: checkPositive(options.maxTicks, path("maxTicks")),
+      pauseOnFailure: checkPositive(options.pauseOnFailure, path("pauseOnFailure")),
+      name: options.name === undefined ? undefined : checkLabel(options.name, path("name")),
+      metadata:
+        options.metadata === undefined
+          ? undefined
+          : encodePayload(options.metadata, path("metadata"), defaults.metadataBytesMax),
+    };
+  }
+
+  /** A stored definition with some options given anew: only those are taken from the fresh one. */
+  async #merge(stored: ScheduleDefinition, changes: Partial<ScheduleOptions>): Promise<ScheduleDefinition> {
+    const whole: ScheduleOptions = {
+      task: stored.task,
+      input: JSON.parse(stored.input) as unknown,
+      when: stored.rule,
+      queue: stored.queue,
+      ...changes,
+    };
+    const ref = this.#ref("merged", changes.tenant);
+    const fresh = await this.#define(whole, ref, (name) => name);
+    const taken: Partial<Record<keyof ScheduleDefinition, unknown>> = {
+      rule: fresh.rule,
+      task: fresh.task,
+      queue: fresh.queue,
+      input: fresh.input,
+    };
+    for (const [option, name] of mergedNames) if (Object.hasOwn(changes, option)) taken[name] = fresh[name];
+    return { ...stored, ...taken } as ScheduleDefinition;
+  }
+}
+
+const mergedNames: readonly (readonly [keyof ScheduleOptions, keyof ScheduleDefinition])[] = [
+  ["priority", "priority"],
+  ["attempts", "attemptsMax"],
+  ["jitter", "jitterMs"],
+  ["overlap", "overlap"],
+  ["catchUp", "catchUp"],
+  ["startAt", "startAt"],
+  ["endAt", "endAt"],
+  ["maxTicks", "maxTicks"],
+  ["pauseOnFailure", "pauseOnFailure"],
+  ["name", "name"],
+  ["metadata", "metadata"],
+];
+
+/** How often a change that lost a race is made again before the caller is told. */
+const conflictTries = 20;
+
+/** The next ticks after an instant, with jitter and what clock changes do to them. */
+export function previewTicks(schedule: Schedule, after: number, count: number): PreviewTick[] {
+  const ticks: PreviewTick[] = [];
+  let tick = nextTickOf(schedule, after);
+  while (tick !== undefined && ticks.length < count) {
+    const note = noteOf(schedule, tick);
+    ticks.push({
+      tick: new Date(tick),
+      dueAt: new Date(tick + offsetMs(schedule, tick)),
+      ...(note === undefined ? {} : { note }),
+    });
+    const fired = schedule.ticksFired + ticks.length;
+    const { maxTicks } = schedule.definition;
+    tick = maxTicks !== undefined && fired >= maxTicks ? undefined : nextTickOf(schedule, tick);
+  }
+  return ticks;
+}
+
+function noteOf({ definition, tenant, id }: Schedule, tick: number): string | undefined {
+  const { rule } = definition;
+  if (rule.kind !== "cron") return undefined;
+  return cronNote(parseCron(rule.expression, seedOf(tenant, id)), getZone(rule.timezone), tick, rule)?.text;
+}
+
+function notFound({ id }: ScheduleRef): NotFoundError {
+  return new NotFoundError(`there is no schedule ${id}`, { field: "id" });
+}
+
+function staleRevision({ id }: ScheduleRef, given: number, stored: number): RevisionConflictError {
+  return new RevisionConflictError(`schedule ${id} is at revision ${stored}, not ${given}`, {
+    field: "revision",
+    details: { given, stored },
+  });
+}
+
+function checkCatchUp(value: NonNullable<ScheduleOptions["catchUp"]>, field: string): CatchUp {
+  const options = typeof value === "string" ? { policy: value } : value;
+  refuseUnknown(options, ["policy", "window", "limit"], field);
+  const policy = checkOneOf(options.policy, ["skip", "latest", "all"], `${field}.policy`);
+  const windowMs =
+    options.window === undefined
+      ? policy === "all"
+        ? undefined
+        : defaults.catchUpWindowMs
+      : parseDuration(options.window, `${field}.window`);
+  return { policy, windowMs, limit: checkPositive(options.limit, `${field}.limit`) ?? defaults.catchUpLimit };
+}
+
+function checkOneOf<V extends string>(value: unknown, values: readonly V[], field: string): V {
+  const found = values.find((known) => known === value);
+  if (found !== undefined) return found;
+  throw new InvalidInputError(`${field} must be ${values.join(", ")}, got ${shown(value)}`, { field });
+}
+
+function checkPositive(value: unknown, field: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
+  throw new InvalidInputError(`${field} must be a whole number of 1 or more, got ${shown(value)}`, { field });
+}
+
+function checkCount(count: number): number {
+  if (Number.isInteger(count) && count >= 1 && count <= 10_000) return count;
+  throw new InvalidInputError(`count must be a whole number from 1 to 10,000, got ${shown(count)}`, { field: "count" });
+}
+
+function checkLabel(value: unknown, field: string): string {
+  if (typeof value === "string" && value.length >= 1 && value.length <= 200) return value;
+  throw new InvalidInputError(`${field} must be a text of 1 to 200 characters, got ${shown(value)}`, { field });
+}

@@ -1,0 +1,97 @@
+// Triggers: an operator's job of a schedule, outside its ticks, once per operation.
+import assert from "node:assert/strict";
+import { completion, hourMs, minuteMs, secondMs } from "./builders.ts";
+import {
+  claimJob,
+  createSchedule,
+  fire,
+  jobTicks,
+  listJobs,
+  putSchedule,
+  scheduleJobs,
+  settleJob,
+  storedSchedule,
+  trigger,
+} from "./calls.ts";
+import { type Chapter, fact, start } from "./harness.ts";
+
+export const triggers: Chapter = {
+  title: "trigger",
+  facts: [
+    fact("S10 a trigger makes a job now, and the cursor stays", async ({ engine, other, clock }) => {
+      const { cursor } = await createSchedule(engine, { input: '"in"' });
+      clock.advance(10);
+      const result = await trigger(other, "op-1");
+      assert.equal(result?.ticks.length, 1);
+      const [job] = await scheduleJobs(engine);
+      assert.deepEqual([job?.input, job?.dueAt, job?.schedule?.tick], ['"in"', start + 10, start + 10]);
+      const stored = await storedSchedule(engine);
+      assert.deepEqual([stored.cursor, stored.ticksFired, stored.revision], [cursor, 0, 1]);
+    }),
+
+    fact("S10 a trigger may name a nominal tick", async ({ engine }) => {
+      await createSchedule(engine);
+      await trigger(engine, "op-1", start - hourMs);
+      const job = await claimJob(engine);
+      assert.deepEqual([job.schedule?.tick, job.dueAt], [start - hourMs, start]);
+    }),
+
+    fact("S10 a disabled schedule can be triggered", async ({ engine }) => {
+      await putSchedule(engine, { enabled: false });
+      assert.equal((await trigger(engine, "op-1"))?.ticks.length, 1);
+      assert.equal((await storedSchedule(engine)).enabled, false);
+    }),
+
+    fact("S10 a trigger of a schedule that does not exist does nothing", async ({ engine }) => {
+      assert.equal(await trigger(engine, "op-1"), undefined);
+      assert.deepEqual(await listJobs(engine), []);
+    }),
+
+    fact("S10 triggers of different operations each make a job", async ({ engine, other }) => {
+      await createSchedule(engine);
+      await Promise.all([trigger(engine, "op-1"), trigger(other, "op-2")]);
+      assert.equal((await scheduleJobs(engine)).length, 2);
+    }),
+
+    fact("J15 a trigger repeated with its operation makes no second job", async ({ engine, other }) => {
+      await createSchedule(engine);
+      await trigger(engine, "op-1");
+      await trigger(other, "op-1");
+      assert.equal((await scheduleJobs(engine)).length, 1);
+    }),
+
+    fact("J15 a trigger repeated a second later makes no second job", async ({ engine, clock }) => {
+      await createSchedule(engine);
+      await trigger(engine, "op-1");
+      clock.advance(secondMs);
+      await trigger(engine, "op-1");
+      assert.equal((await scheduleJobs(engine)).length, 1);
+    }),
+
+    fact("S10 a trigger beside a due tick leaves the tick to fire", async ({ engine, clock }) => {
+      await createSchedule(engine);
+      clock.advance(minuteMs);
+      await trigger(engine, "op-1", start);
+      assert.equal((await fire(engine)).fired.length, 1);
+      assert.deepEqual(await jobTicks(engine), [start, start + minuteMs]);
+    }),
+
+    fact("J15 a held trigger repeated with its operation is held once", async ({ engine }) => {
+      await createSchedule(engine, { overlap: "queue" });
+      await trigger(engine, "op-1");
+      const active = await claimJob(engine);
+      await trigger(engine, "op-2");
+      await trigger(engine, "op-2");
+      assert.equal((await storedSchedule(engine)).held?.operation, "op-2");
+      await settleJob(engine, completion(active));
+      await settleJob(engine, completion(await claimJob(engine)));
+      assert.equal((await scheduleJobs(engine)).length, 2);
+    }),
+
+    fact("N1 another tenant's schedule cannot be triggered", async ({ engine }) => {
+      await createSchedule(engine, {}, { tenant: "globex" });
+      assert.equal(await trigger(engine, "op-1"), undefined);
+      assert.deepEqual(await listJobs(engine), []);
+    }),
+  ],
+};
