@@ -46,9 +46,11 @@ export type { Backoff, BackoffFunction, RetryContext, RetryOptions } from "./cor
 export { cron, every, everyCalendar, except, once, type Rule, union } from "./core/rule.ts";
 export type { CatchUpPolicy, OverlapPolicy } from "./core/schedule.ts";
 export { type InputOf, type Task, type TaskOptions, task } from "./core/task.ts";
+export type { EnqueueOptions, Priority } from "./runtime/enqueue-options.ts";
 export { type Context, type Handler, type HandlerFunction, handle } from "./runtime/handler.ts";
-export type { Enqueued, EnqueueItem, EnqueueOptions, JobQuery, Priority, TimerName } from "./runtime/jobs-client.ts";
+export type { Enqueued, EnqueueItem, JobQuery } from "./runtime/jobs-client.ts";
 export type { Counts, QueueLimits, QueueView, Stats } from "./runtime/queues-client.ts";
+export type { ScheduleOptions } from "./runtime/schedule-options.ts";
 export {
   createScheduler,
   type Role,
@@ -62,9 +64,9 @@ export type {
   PreviewTick,
   PutResult,
   ScheduleItem,
-  ScheduleOptions,
   ScheduleQuery,
   Triggered,
 } from "./runtime/schedules-client.ts";
 export type { JobEvent, ScheduleEvent, SchedulerEvents } from "./runtime/signals.ts";
+export type { TimerName } from "./runtime/timers-client.ts";
 export type { AttemptView, JobView, ScheduleView } from "./runtime/views.ts";

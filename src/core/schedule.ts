@@ -140,11 +140,13 @@ export function planPut(existing: Schedule | undefined, put: SchedulePut, now: M
   const sameDefinition = canonicalJson(put.definition) === canonicalJson(existing.definition);
   if (sameDefinition && enabled === existing.enabled) return { outcome: "unchanged", schedule: existing };
 
+  const keepsRule = sameRule(put.definition, existing.definition);
   const { disabledReason: _, held, ...rest } = existing;
   const changed: Schedule = {
     ...rest,
     definition: put.definition,
     enabled,
+    ruleSetAt: keepsRule ? existing.ruleSetAt : now,
     revision: existing.revision + 1,
     updatedAt: now,
     ...(enabled ? { held } : { disabledReason: put.disabledReason ?? "disabled" }),
@@ -152,14 +154,14 @@ export function planPut(existing: Schedule | undefined, put: SchedulePut, now: M
     failuresInRow: existing.enabled ? existing.failuresInRow : 0,
   };
   if (!enabled) return { outcome: "updated", schedule: withoutNext(changed) };
-  if (sameRule(put.definition, existing.definition)) {
+  if (keepsRule) {
     const schedule = existing.enabled
       ? replan(changed)
       : replan({ ...changed, cursor: { ...changed.cursor, after: now } });
     return { outcome: "updated", schedule };
   }
   const cursor = { ...changed.cursor, after: startOf(put.definition, now) };
-  return { outcome: "updated", schedule: replan({ ...changed, ruleSetAt: now, cursor }) };
+  return { outcome: "updated", schedule: replan({ ...changed, cursor }) };
 }
 
 function create(put: SchedulePut, now: Millis): Schedule {

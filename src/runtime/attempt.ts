@@ -22,9 +22,15 @@ export interface AttemptHost {
   /** The store's now, as estimated. */
   now(): number;
   /** Settles the job as completed inside the caller's transaction. */
-  complete(job: ClaimedJob, tx: unknown, output: string): Promise<void>;
+  complete(tx: object, output: string): Promise<void>;
   readonly enqueue: Context["enqueue"];
-  lastCompletedAt(job: ClaimedJob): Promise<Date | undefined>;
+  lastCompletedAt(): Promise<Date | undefined>;
+}
+
+/** What a handler has said of its progress. */
+export interface Report {
+  readonly progress?: number;
+  readonly log?: readonly LogLine[];
 }
 
 export class Attempt {
@@ -71,12 +77,18 @@ export class Attempt {
   }
 
   /** What the handler has reported since the last call, to travel with an extension or the settlement. */
-  takeReport(): { readonly progress?: number; readonly log?: readonly LogLine[] } {
+  takeReport(): Report {
     const log = this.#log;
     const progress = this.#progress;
     this.#log = [];
     this.#progress = undefined;
     return { ...(progress === undefined ? {} : { progress }), ...(log.length === 0 ? {} : { log }) };
+  }
+
+  /** Gives back a report that did not reach the store; what was said since stays newer. */
+  putBack(report: Report | undefined): void {
+    this.#progress ??= report?.progress;
+    this.#log = [...(report?.log ?? []), ...this.#log].slice(-defaults.logLinesMax);
   }
 
   /**
@@ -123,10 +135,26 @@ export class Attempt {
     try {
       const run = this.#handler.run as (input: unknown, context: Context) => unknown;
       const output = await run(input, this.#context());
-      return { kind: "completed", output: encodePayload(output, "output", defaults.payloadBytesMax) };
+      return { kind: "completed", output: this.#encodeOutput(output) };
     } catch (error) {
       return { kind: "threw", error };
     }
+  }
+
+  /** The work is done: an output that cannot be kept must not make it be done again. */
+  #encodeOutput(output: unknown): string {
+    try {
+      return encodePayload(output, "output", defaults.payloadBytesMax);
+    } catch (error) {
+      this.#note(`the output was not kept: ${error instanceof Error ? error.message : String(error)}`);
+      return "null";
+    }
+  }
+
+  #note(text: string): void {
+    const at = Math.round(this.#host.now());
+    this.#log.push({ at, attempt: this.job.attempt, text: text.slice(0, defaults.logLineCharsMax) });
+    if (this.#log.length > defaults.logLinesMax) this.#log.shift();
   }
 
   #endOfAbort(): AttemptEnd {
@@ -160,19 +188,12 @@ export class Attempt {
               get metadata() {
                 return job.metadata === undefined ? undefined : decodePayload(job.metadata);
               },
-              lastCompletedAt: () => host.lastCompletedAt(job),
+              lastCompletedAt: () => host.lastCompletedAt(),
             },
             tick: { at: new Date(origin.tick), missed: origin.missed },
           }),
       signal: this.#abort.signal,
-      log: (text) => {
-        this.#log.push({
-          at: Math.round(host.now()),
-          attempt: job.attempt,
-          text: String(text).slice(0, defaults.logLineCharsMax),
-        });
-        if (this.#log.length > defaults.logLinesMax) this.#log.shift();
-      },
+      log: (text) => this.#note(String(text)),
       progress: (share) => {
         if (typeof share !== "number" || !(share >= 0 && share <= 1)) {
           throw new InvalidInputError(`progress must be 0 to 1, got ${share}`, { field: "progress" });
@@ -180,7 +201,7 @@ export class Attempt {
         this.#progress = share;
       },
       complete: async (tx, output) => {
-        await host.complete(job, tx, encodePayload(output, "output", defaults.payloadBytesMax));
+        await host.complete(tx, encodePayload(output, "output", defaults.payloadBytesMax));
         this.completedInTransaction = true;
       },
       enqueue: host.enqueue,

@@ -2,7 +2,8 @@
 import type { Millis } from "../core/clock.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import { resolvePolicy, type Task, type TaskOptions, type TaskPolicy } from "../core/task.ts";
-import type { Enqueued, EnqueueOptions } from "./jobs-client.ts";
+import type { EnqueueOptions } from "./enqueue-options.ts";
+import type { Enqueued } from "./jobs-client.ts";
 import type { JobView } from "./views.ts";
 
 /** What a handler is told and can do. */

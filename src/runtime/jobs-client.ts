@@ -1,8 +1,8 @@
 // Producing and managing jobs: enqueue, enqueueMany, `scheduler.jobs`, `scheduler.timers`.
 
 import { defaults } from "../core/defaults.ts";
-import { type Duration, parseDuration, shown } from "../core/duration.ts";
-import type { Engine, Insert, InsertAnswer, JobFilter, JobName } from "../core/engine.ts";
+import { shown } from "../core/duration.ts";
+import type { Engine, Insert, JobFilter, JobName } from "../core/engine.ts";
 import {
   IdempotencyMismatchError,
   InvalidInputError,
@@ -10,10 +10,10 @@ import {
   NotFoundError,
   StateConflictError,
 } from "../core/errors.ts";
-import { type Guardrails, limitError } from "../core/guardrails.ts";
-import { checkJobId, type Entropy, mintJobId } from "../core/id.ts";
+import { limitError } from "../core/guardrails.ts";
+import { checkJobId, mintJobId } from "../core/id.ts";
 import { checkInstant, checkNear } from "../core/instant.ts";
-import type { Due, JobState, NewJob, OnConflict, ShownState } from "../core/job.ts";
+import type { Due, JobState, NewJob, ShownState } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { checkPage, type Page, type PageRequest } from "../core/page.ts";
 import { canonicalJson, encodePayload } from "../core/payload.ts";
@@ -21,37 +21,10 @@ import { checkAttempts } from "../core/retry.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { validateInput } from "./attempt.ts";
-import type { Batcher } from "./batcher.ts";
-import type { Emitter } from "./emitter.ts";
-import type { SchedulerEvents } from "./signals.ts";
+import { boundTenant, type ClientHost } from "./client-host.ts";
+import { checkDue, checkKey, checkPriority, type EnqueueOptions, enqueueOptions } from "./enqueue-options.ts";
+import type { TimerName } from "./timers-client.ts";
 import { type JobView, viewJob } from "./views.ts";
-
-/** A priority by name or number: critical 1, high 2, normal 5, low 10. */
-export type Priority = "critical" | "high" | "normal" | "low" | number;
-
-/** Options of `enqueue`. */
-export interface EnqueueOptions {
-  /** "default" by default; a tenant handle accepts only its own. */
-  readonly tenant?: string;
-  /** The task's queue by default. */
-  readonly queue?: string;
-  /** So long after now, by the store's clock; not together with `at`. */
-  readonly delay?: Duration;
-  /** At an instant: a Date, or a text with a zone. The past means now. */
-  readonly at?: Date | string;
-  /** 1 (first) to 10; normal by default. */
-  readonly priority?: Priority;
-  /** At most one pending job per (tenant, queue, key), beside the one that runs. */
-  readonly key?: string;
-  /** What happens when the key is taken: `ignore` (default), `replace`, `error`. */
-  readonly onConflict?: OnConflict;
-  /** Attempts in all, instead of the task's. */
-  readonly attempts?: number;
-  /** JSON kept with the job, at most 16 KiB. */
-  readonly metadata?: unknown;
-  /** The same key with the same request finds the first job for 24 h; with another request it is refused. */
-  readonly idempotencyKey?: string;
-}
 
 /** One item of `enqueueMany`. */
 export interface EnqueueItem extends EnqueueOptions {
@@ -80,44 +53,6 @@ export interface JobQuery extends PageRequest {
   readonly dueFrom?: Date | string;
   readonly dueBefore?: Date | string;
 }
-
-/** Names a timer. */
-export interface TimerName {
-  readonly queue?: string;
-  readonly key: string;
-  readonly tenant?: string;
-}
-
-/** What the clients of one scheduler share. */
-export interface ClientHost {
-  /** The engine, opened by the first call. */
-  engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "now" | "events">>;
-  /** Collects concurrent inserts; absent inside a caller's transaction. */
-  readonly inserts: Batcher<Insert, InsertAnswer> | undefined;
-  readonly emitter: Emitter<SchedulerEvents>;
-  readonly entropy: () => Entropy;
-  /** The store's now, as estimated. */
-  now(): number;
-  /** The task of that name, when this process has its handler. */
-  knownTask(name: string): Task | undefined;
-  readonly guardrails: Guardrails | undefined;
-  readonly payloadBytesMax: number;
-  /** Set on a tenant handle. */
-  readonly tenant: string | undefined;
-}
-
-const enqueueOptions = [
-  "tenant",
-  "queue",
-  "delay",
-  "at",
-  "priority",
-  "key",
-  "onConflict",
-  "attempts",
-  "metadata",
-  "idempotencyKey",
-] as const;
 
 /** Jobs as producers and operators handle them. */
 export class JobsClient {
@@ -382,113 +317,4 @@ export class JobsClient {
         throw limitError(answer, job?.tenant ?? defaults.tenant);
     }
   }
-}
-
-/** Timers: keyed jobs that can be replaced, moved and cancelled by name. */
-export class TimersClient {
-  readonly #jobs: JobsClient;
-  readonly #host: ClientHost;
-
-  constructor(host: ClientHost, jobs: JobsClient) {
-    this.#host = host;
-    this.#jobs = jobs;
-  }
-
-  /** Sets a timer; one that is set already takes the new input and time, unless `onConflict` says otherwise. */
-  async put<Input>(
-    task: Task<Input, unknown> | string,
-    input: NoInfer<Input>,
-    options: EnqueueOptions & { readonly key: string },
-  ): Promise<Enqueued> {
-    if (options?.key === undefined) throw new InvalidInputError("key is required for a timer", { field: "key" });
-    return await this.#jobs.enqueue(task, input, { onConflict: "replace", ...options });
-  }
-
-  /** Moves a pending timer; `active` when it is running and no other is set, `unknown` when there is none. */
-  async move(
-    name: TimerName,
-    at: Date | string,
-  ): Promise<{ readonly outcome: "moved" | "active" | "unknown"; readonly id?: string }> {
-    const due = { at: checkNear(checkInstant(at, "at"), this.#host.now(), "at") };
-    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "reschedule", due });
-    const named = outcome === "changed" ? "moved" : outcome === "active" ? "active" : "unknown";
-    return id === undefined || named === "unknown" ? { outcome: named } : { outcome: named, id };
-  }
-
-  /** Cancels what is not running; a running one is left to finish (`active`), `unknown` when there is none. */
-  async cancel(
-    name: TimerName,
-  ): Promise<{ readonly outcome: "cancelled" | "active" | "unknown"; readonly id?: string }> {
-    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "cancel" });
-    const named = outcome === "changed" ? "cancelled" : outcome === "active" ? "active" : "unknown";
-    return id === undefined || named === "unknown" ? { outcome: named } : { outcome: named, id };
-  }
-
-  /** Pending timers, newest first. */
-  async list(
-    query: Pick<JobQuery, "tenant" | "queue" | "keyPrefix" | "dueBefore" | "limit" | "cursor"> = {},
-  ): Promise<Page<JobView>> {
-    refuseUnknown(query, ["tenant", "queue", "keyPrefix", "dueBefore", "limit", "cursor"], "");
-    const { jobs } = await this.#host.engine();
-    const filter: JobFilter = {
-      tenant: boundTenant(this.#host.tenant, query.tenant),
-      queue: query.queue,
-      keyPrefix: query.keyPrefix,
-      keyed: true,
-      states: ["pending"],
-      dueBefore: query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore"),
-    };
-    const page = await jobs.list(filter, checkPage(query));
-    return { ...page, items: page.items.map((job) => viewJob(job, this.#host.now())) };
-  }
-}
-
-/** The tenant a call is about: a handle's own, or the one asked for. @throws InvalidInputError for another's */
-export function boundTenant(bound: string | undefined, asked: string | undefined): string | undefined {
-  if (asked === undefined) return bound;
-  const checked = checkId(asked, "tenant");
-  if (bound !== undefined && bound !== checked) {
-    throw new InvalidInputError(`tenant must be ${bound}: this handle is bound to it, got ${shown(asked)}`, {
-      field: "tenant",
-    });
-  }
-  return checked;
-}
-
-const namedPriorities: Readonly<Record<string, number>> = { critical: 1, high: 2, normal: 5, low: 10 };
-
-/** @throws InvalidInputError when it is no priority. */
-export function checkPriority(value: unknown, field: string): number {
-  const priority = typeof value === "string" && Object.hasOwn(namedPriorities, value) ? namedPriorities[value] : value;
-  if (typeof priority === "number" && Number.isInteger(priority) && priority >= 1 && priority <= 10) return priority;
-  throw new InvalidInputError(
-    `${field} must be critical, high, normal, low or a whole number from 1 to 10, got ${shown(value)}`,
-    {
-      field,
-    },
-  );
-}
-
-function checkDue(options: EnqueueOptions, now: number, path: (name: string) => string): Due {
-  if (options.delay !== undefined && options.at !== undefined) {
-    throw new InvalidInputError(`${path("delay")} and ${path("at")} exclude each other: give one`, {
-      field: path("delay"),
-    });
-  }
-  if (options.at !== undefined) return { at: checkNear(checkInstant(options.at, path("at")), now, path("at")) };
-  return { afterMs: options.delay === undefined ? 0 : parseDuration(options.delay, path("delay")) };
-}
-
-function checkKey(options: EnqueueOptions, path: (name: string) => string): Pick<NewJob, "key" | "onConflict"> {
-  const { key, onConflict } = options;
-  if (onConflict !== undefined && !["ignore", "replace", "error"].includes(onConflict)) {
-    throw new InvalidInputError(`${path("onConflict")} must be ignore, replace or error, got ${shown(onConflict)}`, {
-      field: path("onConflict"),
-    });
-  }
-  if (key === undefined) {
-    if (onConflict === undefined) return {};
-    throw new InvalidInputError(`${path("onConflict")} needs a key`, { field: path("onConflict") });
-  }
-  return { key: checkId(key, path("key")), onConflict };
 }

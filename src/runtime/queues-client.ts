@@ -5,7 +5,7 @@ import { InvalidInputError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { everyQueue, type LaneCounts, type Queue, type QueueChange } from "../core/queue.ts";
 import { checkId } from "../core/tenant.ts";
-import { boundTenant, type ClientHost } from "./jobs-client.ts";
+import { boundTenant, type ClientHost } from "./client-host.ts";
 
 /** Counts of jobs by state; the last three are of what is retained. */
 export interface Counts {

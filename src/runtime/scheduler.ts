@@ -11,23 +11,19 @@ import type { Signal } from "../core/signal.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { Batcher } from "./batcher.ts";
+import type { ClientHost } from "./client-host.ts";
 import { type RuntimeClock, systemClock } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
+import type { EnqueueOptions } from "./enqueue-options.ts";
 import { type Handler, Registry } from "./handler.ts";
 import { Janitor } from "./janitor.ts";
-import {
-  type ClientHost,
-  type Enqueued,
-  type EnqueueItem,
-  type EnqueueOptions,
-  JobsClient,
-  TimersClient,
-} from "./jobs-client.ts";
+import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
 import { QueuesClient, type Stats } from "./queues-client.ts";
 import { SchedulesClient } from "./schedules-client.ts";
 import type { SchedulerEvents } from "./signals.ts";
 import { StoreClock } from "./store-clock.ts";
 import { Ticker } from "./ticker.ts";
+import { TimersClient } from "./timers-client.ts";
 import { Worker } from "./worker.ts";
 
 /** What a process does: run jobs, fire ticks, purge. */
@@ -98,14 +94,17 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   #opened: Promise<void> | undefined;
   #running: { readonly worker?: Worker; readonly ticker?: Ticker; readonly janitor?: Janitor } | undefined;
   #unwatch: Unwatch | undefined;
+  #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
+  #stopped = false;
+  #reporting = false;
 
   constructor(options: SchedulerOptions<Tx>) {
     this.#options = checkOptions(options);
     this.#engine = options.engine;
     this.#clock = options.clock ?? systemClock;
     this.#storeClock = new StoreClock(this.#clock, () => this.#engine.now());
-    this.#emitter = new Emitter((error) => this.#report(error, "listener"));
+    this.#emitter = new Emitter((error) => this.#report(error));
     this.#guardrails = options.guardrails === undefined ? undefined : resolveGuardrails(options.guardrails);
     this.#payloadBytesMax = options.payloadBytesMax ?? defaults.payloadBytesMax;
     this.#leaseMs = parseDuration(options.worker?.lease ?? defaults.leaseMs, "worker.lease", { minMs: 100 });
@@ -193,9 +192,17 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
         'the worker role has no handlers: pass handlers, or start({ roles: ["ticker", "janitor"] })',
       );
     }
+    this.#starting ??= this.#start(roles).finally(() => {
+      this.#starting = undefined;
+    });
+    await this.#starting;
+  }
+
+  async #start(roles: ReadonlySet<Role>): Promise<void> {
     if (this.#stopping !== undefined) await this.#stopping;
     if (this.#running !== undefined) return;
     this.#stopping = undefined;
+    this.#stopped = false;
     await this.#open();
     await this.#storeClock.read();
     this.#running = this.#makeRoles(roles);
@@ -251,11 +258,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   }
 
   #open(): Promise<void> {
-    if (this.#stopping !== undefined && this.#running !== undefined) {
-      return Promise.reject(new StoppedError("the scheduler is stopping"));
-    }
+    if (this.#stopped) return Promise.reject(new StoppedError("the scheduler has been stopped"));
     if (this.#opened === undefined) {
-      this.#stopping = undefined;
       const opened = this.#engine.open();
       this.#opened = opened;
       // One that failed may be tried again by the next call.
@@ -304,7 +308,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     switch (signal.kind) {
       case "wake": {
         const inMs = this.#storeClock.untilMs(signal.dueAt);
-        if (worker?.serves(signal.queue) === true) worker.wake(inMs);
+        // What is due within the estimate's own error is due.
+        if (worker?.serves(signal.queue) === true) worker.wake(inMs < 1 ? 0 : inMs);
         break;
       }
       case "tick":
@@ -336,14 +341,13 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     };
   }
 
-  #report(error: unknown, where: string): void {
+  #report(error: unknown): void {
     // A listener of worker:error that throws itself would come back here for ever.
-    if (where === "listener" && this.#reporting) return;
+    if (this.#reporting) return;
     this.#reporting = true;
-    this.#emitter.emit("worker:error", { error, where });
+    this.#emitter.emit("worker:error", { error, where: "listener" });
     this.#reporting = false;
   }
-  #reporting = false;
 }
 
 /**

@@ -4,7 +4,7 @@ import { parseCron } from "../core/cron/grammar.ts";
 import { cronNote } from "../core/cron/next.ts";
 import { getZone } from "../core/cron/zone.ts";
 import { defaults } from "../core/defaults.ts";
-import { type Duration, parseDuration, shown } from "../core/duration.ts";
+import { shown } from "../core/duration.ts";
 import type { Engine, FireResult, PutAnswer } from "../core/engine.ts";
 import { AlreadyExistsError, InvalidInputError, NotFoundError, RevisionConflictError } from "../core/errors.ts";
 import { decideTrigger, offsetMs } from "../core/firing.ts";
@@ -13,56 +13,13 @@ import { mintToken } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { checkPage, type Page, type PageRequest } from "../core/page.ts";
-import { encodePayload } from "../core/payload.ts";
-import { checkAttempts } from "../core/retry.ts";
-import { checkRule, type Rule } from "../core/rule.ts";
-import {
-  type CatchUp,
-  type CatchUpPolicy,
-  nextTickOf,
-  type OverlapPolicy,
-  planPut,
-  type Schedule,
-  type ScheduleDefinition,
-  type SchedulePut,
-  type ScheduleRef,
-} from "../core/schedule.ts";
-import type { Task } from "../core/task.ts";
+import { nextTickOf, planPut, type Schedule, type SchedulePut, type ScheduleRef } from "../core/schedule.ts";
 import { checkId } from "../core/tenant.ts";
-import { nextTick, seedOf, smallestRuleGapMs } from "../core/tick.ts";
-import { validateInput } from "./attempt.ts";
-import { boundTenant, type ClientHost, checkPriority, type Priority } from "./jobs-client.ts";
+import { seedOf } from "../core/tick.ts";
+import { boundTenant, type ClientHost } from "./client-host.ts";
+import { defineSchedule, mergeDefinition, type ScheduleOptions, scheduleOptions } from "./schedule-options.ts";
 import { announceFired } from "./ticker.ts";
 import { type ScheduleView, viewSchedule } from "./views.ts";
-
-/** A schedule as users define it. */
-export interface ScheduleOptions<Input = unknown> {
-  readonly task: Task<Input, unknown> | string;
-  readonly input?: NoInfer<Input>;
-  /** cron(), every(), everyCalendar(), once(), union() or except(). */
-  readonly when: Rule;
-  readonly tenant?: string;
-  readonly queue?: string;
-  readonly priority?: Priority;
-  readonly attempts?: number;
-  /** One steady offset per schedule in [0, jitter), never past the next tick; 0 by default. */
-  readonly jitter?: Duration;
-  /** While a job of this schedule is unfinished: `skip` (default), `allow`, `queue` one tick, `replace` it. */
-  readonly overlap?: OverlapPolicy;
-  /** Ticks noticed late: `latest` (default), `skip`, `all`; the long form bounds their age and number. */
-  readonly catchUp?:
-    | CatchUpPolicy
-    | { readonly policy: CatchUpPolicy; readonly window?: Duration; readonly limit?: number };
-  readonly startAt?: Date | string;
-  /** Inclusive. */
-  readonly endAt?: Date | string;
-  readonly maxTicks?: number;
-  /** Disabled after so many failed jobs in a row. */
-  readonly pauseOnFailure?: number;
-  /** A label; may repeat. */
-  readonly name?: string;
-  readonly metadata?: unknown;
-}
 
 /** One of `ensureMany`. */
 export interface ScheduleItem extends ScheduleOptions {
@@ -102,25 +59,6 @@ export type Triggered =
 interface OfTenant {
   readonly tenant?: string;
 }
-
-const scheduleOptions = [
-  "task",
-  "input",
-  "when",
-  "tenant",
-  "queue",
-  "priority",
-  "attempts",
-  "jitter",
-  "overlap",
-  "catchUp",
-  "startAt",
-  "endAt",
-  "maxTicks",
-  "pauseOnFailure",
-  "name",
-  "metadata",
-] as const;
 
 export class SchedulesClient {
   readonly #host: ClientHost;
@@ -177,7 +115,7 @@ export class SchedulesClient {
     refuseUnknown(changes, scheduleOptions, "");
     const ref = this.#ref(id, changes.tenant);
     return await this.#modify(ref, options.revision, async (stored) => {
-      const definition = await this.#merge(stored.definition, changes as Partial<ScheduleOptions>);
+      const definition = await mergeDefinition(this.#host, ref, stored.definition, changes as Partial<ScheduleOptions>);
       return { definition };
     });
   }
@@ -346,92 +284,10 @@ export class SchedulesClient {
       tenant: boundTenant(this.#host.tenant, options.tenant) ?? defaults.tenant,
       id: checkId(id, path("id")),
     };
-    const definition = await this.#define(options, ref, path);
+    const definition = await defineSchedule(this.#host, options, ref, path);
     return { ...ref, incarnation: mintToken(this.#host.entropy()), definition, expected };
   }
-
-  async #define(
-    options: ScheduleOptions,
-    ref: ScheduleRef,
-    path: (name: string) => string,
-  ): Promise<ScheduleDefinition> {
-    const { task, input } = options;
-    const known = typeof task === "string" ? this.#host.knownTask(checkId(task, path("task"))) : task;
-    const name = typeof task === "string" ? task : task?.name;
-    await validateInput(known, input);
-    const rule = checkRule(options.when, path("when"));
-    const startAt = options.startAt === undefined ? undefined : checkInstant(options.startAt, path("startAt"));
-    const endAt = options.endAt === undefined ? undefined : checkInstant(options.endAt, path("endAt"));
-    if (startAt !== undefined && endAt !== undefined && endAt < startAt) {
-      throw new InvalidInputError(`${path("endAt")} must not be before ${path("startAt")}`, { field: path("endAt") });
-    }
-    const context = { seed: seedOf(ref.tenant, ref.id), ruleSetAt: Math.round(this.#host.now()) };
-    const { minIntervalMs } = this.#host.guardrails ?? {};
-    if (minIntervalMs !== undefined) {
-      const value = smallestRuleGapMs(rule, context);
-      if (value < minIntervalMs) throw limitError({ limit: "minIntervalMs", max: minIntervalMs, value }, ref.tenant);
-    }
-    // A rule that can never tick is refused here, not found out by silence.
-    if (rule.kind !== "once" && nextTick(rule, context.ruleSetAt, context) === undefined) {
-      throw new InvalidInputError(`${path("when")} has no tick to come`, { field: path("when") });
-    }
-    return {
-      rule,
-      task: checkId(name, path("task")),
-      queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
-      input: encodePayload(input, path("input"), this.#host.payloadBytesMax),
-      priority: checkPriority(options.priority ?? "normal", path("priority")),
-      attemptsMax: options.attempts === undefined ? undefined : checkAttempts(options.attempts, path("attempts")),
-      jitterMs: options.jitter === undefined ? 0 : parseDuration(options.jitter, path("jitter")),
-      overlap: checkOneOf(options.overlap ?? defaults.overlap, ["allow", "skip", "queue", "replace"], path("overlap")),
-      catchUp: checkCatchUp(options.catchUp ?? defaults.catchUp, path("catchUp")),
-      startAt,
-      endAt,
-      maxTicks: checkPositive(options.maxTicks, path("maxTicks")),
-      pauseOnFailure: checkPositive(options.pauseOnFailure, path("pauseOnFailure")),
-      name: options.name === undefined ? undefined : checkLabel(options.name, path("name")),
-      metadata:
-        options.metadata === undefined
-          ? undefined
-          : encodePayload(options.metadata, path("metadata"), defaults.metadataBytesMax),
-    };
-  }
-
-  /** A stored definition with some options given anew: only those are taken from the fresh one. */
-  async #merge(stored: ScheduleDefinition, changes: Partial<ScheduleOptions>): Promise<ScheduleDefinition> {
-    const whole: ScheduleOptions = {
-      task: stored.task,
-      input: JSON.parse(stored.input) as unknown,
-      when: stored.rule,
-      queue: stored.queue,
-      ...changes,
-    };
-    const ref = this.#ref("merged", changes.tenant);
-    const fresh = await this.#define(whole, ref, (name) => name);
-    const taken: Partial<Record<keyof ScheduleDefinition, unknown>> = {
-      rule: fresh.rule,
-      task: fresh.task,
-      queue: fresh.queue,
-      input: fresh.input,
-    };
-    for (const [option, name] of mergedNames) if (Object.hasOwn(changes, option)) taken[name] = fresh[name];
-    return { ...stored, ...taken } as ScheduleDefinition;
-  }
 }
-
-const mergedNames: readonly (readonly [keyof ScheduleOptions, keyof ScheduleDefinition])[] = [
-  ["priority", "priority"],
-  ["attempts", "attemptsMax"],
-  ["jitter", "jitterMs"],
-  ["overlap", "overlap"],
-  ["catchUp", "catchUp"],
-  ["startAt", "startAt"],
-  ["endAt", "endAt"],
-  ["maxTicks", "maxTicks"],
-  ["pauseOnFailure", "pauseOnFailure"],
-  ["name", "name"],
-  ["metadata", "metadata"],
-];
 
 /** How often a change that lost a race is made again before the caller is told. */
 const conflictTries = 20;
@@ -471,37 +327,7 @@ function staleRevision({ id }: ScheduleRef, given: number, stored: number): Revi
   });
 }
 
-function checkCatchUp(value: NonNullable<ScheduleOptions["catchUp"]>, field: string): CatchUp {
-  const options = typeof value === "string" ? { policy: value } : value;
-  refuseUnknown(options, ["policy", "window", "limit"], field);
-  const policy = checkOneOf(options.policy, ["skip", "latest", "all"], `${field}.policy`);
-  const windowMs =
-    options.window === undefined
-      ? policy === "all"
-        ? undefined
-        : defaults.catchUpWindowMs
-      : parseDuration(options.window, `${field}.window`);
-  return { policy, windowMs, limit: checkPositive(options.limit, `${field}.limit`) ?? defaults.catchUpLimit };
-}
-
-function checkOneOf<V extends string>(value: unknown, values: readonly V[], field: string): V {
-  const found = values.find((known) => known === value);
-  if (found !== undefined) return found;
-  throw new InvalidInputError(`${field} must be ${values.join(", ")}, got ${shown(value)}`, { field });
-}
-
-function checkPositive(value: unknown, field: string): number | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return value;
-  throw new InvalidInputError(`${field} must be a whole number of 1 or more, got ${shown(value)}`, { field });
-}
-
 function checkCount(count: number): number {
   if (Number.isInteger(count) && count >= 1 && count <= 10_000) return count;
   throw new InvalidInputError(`count must be a whole number from 1 to 10,000, got ${shown(count)}`, { field: "count" });
-}
-
-function checkLabel(value: unknown, field: string): string {
-  if (typeof value === "string" && value.length >= 1 && value.length <= 200) return value;
-  throw new InvalidInputError(`${field} must be a text of 1 to 200 characters, got ${shown(value)}`, { field });
 }

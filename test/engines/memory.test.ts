@@ -1,0 +1,11 @@
+// The conformance suite on the memory engine: one store inside this process, both handles the same object.
+import { memory } from "../../src/engines/memory/index.ts";
+import { TestClock } from "../conformance/harness.ts";
+import { runSuite } from "./run-suite.ts";
+
+runSuite("memory", async () => {
+  const clock = new TestClock();
+  const engine = memory({ clock });
+  await engine.open();
+  return { engine, other: engine, clock, close: () => engine.close() };
+});
