@@ -9,7 +9,7 @@ import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Emitter } from "./emitter.ts";
-import type { SchedulerEvents } from "./signals.ts";
+import type { SchedulerEvents } from "./events.ts";
 
 /** What the clients of one scheduler share. */
 export interface ClientHost {

@@ -3,8 +3,8 @@ import { defaults } from "../core/defaults.ts";
 import type { Engine, PurgeAnswer } from "../core/engine.ts";
 import type { RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
+import type { SchedulerEvents } from "./events.ts";
 import { Loop } from "./loop.ts";
-import type { SchedulerEvents } from "./signals.ts";
 
 export interface JanitorOptions {
   readonly engine: Engine<never>;

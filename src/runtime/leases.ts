@@ -6,7 +6,7 @@ import { leaseOf } from "../core/settling.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
-import type { SchedulerEvents } from "./signals.ts";
+import type { SchedulerEvents } from "./events.ts";
 
 /** A job leased to this worker and not settled yet. */
 export interface Held {

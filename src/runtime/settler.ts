@@ -8,8 +8,8 @@ import type { Attempt } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
 import { type RuntimeClock, sleep } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
+import type { JobEvent, SchedulerEvents } from "./events.ts";
 import type { Leases } from "./leases.ts";
-import type { JobEvent, SchedulerEvents } from "./signals.ts";
 import type { StoreClock } from "./store-clock.ts";
 
 export interface SettlerOptions {

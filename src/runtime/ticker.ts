@@ -4,8 +4,8 @@ import type { Engine, FireResult } from "../core/engine.ts";
 import { decideFiring } from "../core/firing.ts";
 import type { RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
+import type { SchedulerEvents } from "./events.ts";
 import { Loop } from "./loop.ts";
-import type { SchedulerEvents } from "./signals.ts";
 import type { StoreClock } from "./store-clock.ts";
 
 export interface TickerOptions {

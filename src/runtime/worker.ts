@@ -10,12 +10,12 @@ import { resolvePolicy } from "../core/task.ts";
 import { Attempt, type AttemptHost } from "./attempt.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
+import type { SchedulerEvents } from "./events.ts";
 import { type Context, delayOf, type Registry } from "./handler.ts";
 import { type Held, Leases } from "./leases.ts";
 import { Loop } from "./loop.ts";
 import { Prefetch } from "./prefetch.ts";
 import { describeJob, Settler } from "./settler.ts";
-import type { SchedulerEvents } from "./signals.ts";
 import type { StoreClock } from "./store-clock.ts";
 
 export interface WorkerOptions {
