@@ -7,7 +7,7 @@
 // Each mutation writes its audit events in the same atomic step.
 import type { SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
-import type { EventFilter, StoredEvent } from "./events.ts";
+import type { EventFilter, NewEvent, StoredEvent } from "./events.ts";
 import type { Decide, FiredTick } from "./firing.ts";
 import type { Guardrails, LimitHit } from "./guardrails.ts";
 import type { JobId, Token } from "./id.ts";
@@ -190,6 +190,8 @@ export interface JobFilter {
   readonly task?: string | undefined;
   readonly schedule?: string | undefined;
   readonly states?: readonly JobState[] | undefined;
+  /** Of pending jobs, only those that are due and claimable, or only the others. */
+  readonly pending?: "waiting" | "delayed" | undefined;
   readonly keyPrefix?: string | undefined;
   /** Only jobs with a key. */
   readonly keyed?: boolean | undefined;
@@ -308,6 +310,8 @@ export interface RecordPut {
 }
 
 export interface EventStore {
+  /** For what no mutation carries: a worker's errors. */
+  append(events: readonly NewEvent[]): Promise<void>;
   /** Newest first. */
   list(filter: EventFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<StoredEvent>>;
   /** Deletes events older than an age, a bounded number a call. */

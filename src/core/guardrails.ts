@@ -30,7 +30,7 @@ export interface GuardrailOptions {
 }
 
 /** The preset of N2: 20 schedules, 5 minutes apart. */
-export const standardGuardrails: Guardrails = Object.freeze({ maxActiveSchedules: 20, minIntervalMs: 300_000 });
+export const standardGuardrails: GuardrailOptions = Object.freeze({ maxActiveSchedules: 20, minInterval: "5m" });
 
 /** A limit that an insert or a put ran into; the engine answers with it, the client throws it. */
 export interface LimitHit {

@@ -5,7 +5,8 @@ import { InvalidInputError } from "./errors.ts";
 /** @throws InvalidInputError naming the first option nobody knows. */
 export function refuseUnknown(options: object, known: readonly string[], field: string): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new InvalidInputError(`${field} must be an object, got ${shown(options)}`, { field });
+    const name = field === "" ? "options" : field;
+    throw new InvalidInputError(`${name} must be an object, got ${shown(options)}`, { field: name });
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue;

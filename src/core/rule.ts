@@ -163,10 +163,13 @@ export function except(
 ): ExceptRule {
   refuseUnknown(options, ["timezone"], "");
   const checked = checkRule(rule, "rule");
+  if (!Array.isArray(excluded)) {
+    throw new InvalidInputError(`excluded must be an array, got ${shown(excluded)}`, { field: "excluded" });
+  }
   const days: string[] = [];
   const instants: Millis[] = [];
   const rules: Rule[] = [];
-  for (const [index, item] of excluded.entries()) {
+  for (const [index, item] of (excluded as readonly (string | Date | Rule)[]).entries()) {
     const field = `excluded[${index}]`;
     if (typeof item === "string") days.push(checkDay(item, field));
     else if (item instanceof Date) instants.push(checkInstant(item, field));
@@ -195,31 +198,60 @@ export function checkRule(value: unknown, field = "when"): Rule {
       },
     );
   }
-  const rule = value as Rule;
-  switch (rule.kind) {
+  const { kind, ...rest } = value;
+  const data: Readonly<Record<string, unknown>> = rest;
+  const members = ruleMembers[kind as Rule["kind"]];
+  if (members === undefined) {
+    const known = Object.keys(ruleMembers).join(", ");
+    throw new InvalidInputError(`${field}.kind must be of ${known}, got ${shown(kind)}`, { field: `${field}.kind` });
+  }
+  refuseUnknown(data, members, field);
+  const at = (name: string) => checkMillis(data[name], `${field}.${name}`);
+  const list = (name: string) => checkList(data[name], `${field}.${name}`);
+  switch (kind as Rule["kind"]) {
     case "cron": {
-      const { kind: _, expression, ...options } = rule;
-      return cron(expression, options);
+      const { expression, ...options } = data;
+      return cron(expression as string, options as CronOptions);
     }
-    case "every":
-      return every(rule.everyMs, rule.anchor === undefined ? {} : { anchor: new Date(rule.anchor) });
+    case "every": {
+      const everyMs = parseDuration(data["everyMs"], `${field}.everyMs`, { minMs: defaults.everyMsMin });
+      return every(everyMs, data["anchor"] === undefined ? {} : { anchor: at("anchor") });
+    }
     case "every-calendar": {
-      const { kind: _, anchor, timezone, ...units } = rule;
-      return everyCalendar(units, { anchor: new Date(anchor), timezone });
+      const { anchor: _, timezone, ...units } = data;
+      return everyCalendar(units, { anchor: at("anchor"), timezone: timezone as string });
     }
     case "once":
-      return once(new Date(rule.at));
+      return once(at("at"));
     case "union":
-      return union(...rule.rules);
-    case "except":
-      return except(rule.rule, [...rule.days, ...rule.instants.map((at) => new Date(at)), ...rule.rules], {
-        timezone: rule.timezone,
-      });
-    default:
-      throw new InvalidInputError(`${field}.kind is not one that a rule has, got ${shown((value as Rule).kind)}`, {
-        field: `${field}.kind`,
-      });
+      return union(...list("rules").map((rule, index) => checkRule(rule, `${field}.rules[${index}]`)));
+    case "except": {
+      const days = list("days").map((day, index) => checkDay(day, `${field}.days[${index}]`));
+      const instants = list("instants").map((instant, index) => checkMillis(instant, `${field}.instants[${index}]`));
+      const rules = list("rules").map((rule, index) => checkRule(rule, `${field}.rules[${index}]`));
+      const rule = checkRule(data["rule"], `${field}.rule`);
+      return except(rule, [...days, ...instants, ...rules], { timezone: data["timezone"] as string });
+    }
   }
+}
+
+const ruleMembers: Readonly<Record<Rule["kind"], readonly string[]>> = {
+  cron: ["expression", "timezone", "onGap", "onOverlap"],
+  every: ["everyMs", "anchor"],
+  "every-calendar": ["years", "months", "weeks", "days", "anchor", "timezone"],
+  once: ["at"],
+  union: ["rules"],
+  except: ["rule", "days", "instants", "rules", "timezone"],
+};
+
+function checkMillis(value: unknown, field: string): Date {
+  if (typeof value === "number" && Number.isInteger(value)) return new Date(checkInstant(new Date(value), field));
+  return new Date(checkInstant(value, field));
+}
+
+function checkList(value: unknown, field: string): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new InvalidInputError(`${field} must be an array, got ${shown(value)}`, { field });
 }
 
 /** The zone a rule's wall clock is read in; UTC for rules of elapsed time. */
@@ -236,9 +268,10 @@ export function ruleTimezone(rule: Rule): string {
   }
 }
 
-function checkDay(text: string, field: string): string {
-  const at = /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  if (Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text) {
+function checkDay(text: unknown, field: string): string {
+  const at =
+    typeof text === "string" && /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
+  if (typeof text !== "string" || Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text) {
     throw new InvalidInputError(`${field} must be a day as YYYY-MM-DD, got ${shown(text)}`, { field });
   }
   return text;

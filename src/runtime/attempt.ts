@@ -46,6 +46,9 @@ export class Attempt {
   readonly #host: AttemptHost;
   readonly #handler: Handler;
   #lost = false;
+  #cancelled = false;
+  #stopped: AttemptEnd | undefined;
+  #onStopped: (end: AttemptEnd) => void = () => {};
 
   constructor(job: ClaimedJob, handler: Handler, host: AttemptHost) {
     this.job = job;
@@ -63,17 +66,27 @@ export class Attempt {
   lose(message: string): void {
     if (this.#lost) return;
     this.#lost = true;
-    this.#abort.abort(new LeaseLostError(message, { details: { job: this.job.id } }));
+    this.#stop(new LeaseLostError(message, { details: { job: this.job.id } }), { kind: "aborted" });
   }
 
-  /** Someone cancelled the job. */
+  /** Someone cancelled the job: the handler is asked to stop, and decides by returning or throwing (J8). */
   cancel(): void {
+    this.#cancelled = true;
     this.#abort.abort(new AttemptCancelledError(`job ${this.job.id} was cancelled`));
   }
 
   /** The shutdown deadline has passed. */
   shutDown(): void {
-    this.#abort.abort(new AttemptAbortedError(`the worker stopped before job ${this.job.id} was done`));
+    this.#stop(new AttemptAbortedError(`the worker stopped before job ${this.job.id} was done`), { kind: "aborted" });
+  }
+
+  /** Aborts the handler, and ends the attempt even when the handler goes on. A cancelled one ends as cancelled. */
+  #stop(reason: Error, end: AttemptEnd): void {
+    this.#abort.abort(reason);
+    this.#stopped ??= this.#cancelled ? { kind: "cancelled" } : end;
+    const stopped = this.#stopped;
+    // One that returns in the same turn of the event loop speaks for itself; after that, the abort does.
+    this.#host.clock.soon(() => this.#onStopped(stopped));
   }
 
   /** What the handler has reported since the last call, to travel with an extension or the settlement. */
@@ -98,31 +111,25 @@ export class Attempt {
    */
   run(): { readonly ended: Promise<AttemptEnd>; readonly returned: Promise<void> } {
     const { timeoutMs } = this.#handler.policy;
-    const { signal } = this.#abort;
+    const stopped = new Promise<AttemptEnd>((resolve) => {
+      this.#onStopped = resolve;
+    });
     let cancelTimeout: Cancel = () => {};
     if (timeoutMs !== undefined) {
-      const onTimeout = () => this.#abort.abort(new AttemptTimeoutError(timeoutMessage(timeoutMs)));
+      const onTimeout = () => {
+        const error = new AttemptTimeoutError(timeoutMessage(timeoutMs));
+        this.#stop(error, { kind: "timed-out", error });
+      };
       cancelTimeout = this.#host.clock.after(timeoutMs, onTimeout);
     }
-    const handled = this.#handle();
-    const aborted = new Promise<AttemptEnd>((resolve) => {
-      const onAbort = () => {
-        const end = this.#endOfAbort();
-        if (end.kind !== "cancelled") resolve(end);
-      };
-      signal.addEventListener("abort", onAbort, { once: true });
-    });
     // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
-    const graceful = handled.then((end) => (signal.aborted && end.kind === "threw" ? this.#endOfAbort() : end));
-    const ended = Promise.race([graceful, aborted.then((end) => this.#afterGrace(end, graceful))]);
+    const handled = this.#handle().then((end) => (end.kind === "threw" ? (this.#askedToEnd() ?? end) : end));
     const returned = handled.then(() => cancelTimeout());
-    return { ended, returned };
+    return { ended: Promise.race([handled, stopped]), returned };
   }
 
-  /** An aborted handler that returns in the same turn of the event loop speaks for itself; after that, the abort does. */
-  #afterGrace(end: AttemptEnd, graceful: Promise<AttemptEnd>): Promise<AttemptEnd> {
-    const grace = new Promise<AttemptEnd>((resolve) => this.#host.clock.soon(() => resolve(end)));
-    return Promise.race([graceful, grace]);
+  #askedToEnd(): AttemptEnd | undefined {
+    return this.#stopped ?? (this.#cancelled ? { kind: "cancelled" } : undefined);
   }
 
   async #handle(): Promise<AttemptEnd> {
@@ -155,13 +162,6 @@ export class Attempt {
     const at = Math.round(this.#host.now());
     this.#log.push({ at, attempt: this.job.attempt, text: text.slice(0, defaults.logLineCharsMax) });
     if (this.#log.length > defaults.logLinesMax) this.#log.shift();
-  }
-
-  #endOfAbort(): AttemptEnd {
-    const reason: unknown = this.#abort.signal.reason;
-    if (reason instanceof AttemptTimeoutError) return { kind: "timed-out", error: reason };
-    if (reason instanceof AttemptCancelledError) return { kind: "cancelled" };
-    return { kind: "aborted" };
   }
 
   #context(): Context {

@@ -2,12 +2,13 @@
 
 import { shown } from "../core/duration.ts";
 import type { Engine, Insert, InsertAnswer } from "../core/engine.ts";
-import { InvalidInputError } from "../core/errors.ts";
+import { hasCode, InvalidInputError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Guardrails } from "../core/guardrails.ts";
 import type { Entropy } from "../core/id.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import type { Batcher } from "./batcher.ts";
+import { type RuntimeClock, sleep } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
 import type { SchedulerEvents } from "./events.ts";
 
@@ -25,6 +26,7 @@ export interface ClientHost {
   knownTask(name: string): Task | undefined;
   readonly guardrails: Guardrails | undefined;
   readonly payloadBytesMax: number;
+  readonly clock: RuntimeClock;
   /** Set on a tenant handle. */
   readonly tenant: string | undefined;
 }
@@ -39,4 +41,38 @@ export function boundTenant(bound: string | undefined, asked: string | undefined
     });
   }
   return checked;
+}
+
+/** A task given as such or by name: its name, and the task itself when this process knows it. */
+export function resolveTask(
+  host: ClientHost,
+  given: Task | string,
+  field: string,
+): { readonly name: string; readonly known: Task | undefined } {
+  if (typeof given === "string") return { name: checkId(given, field), known: host.knownTask(given) };
+  const made: unknown = given;
+  if (typeof made === "object" && made !== null && "policy" in made && "name" in made) {
+    return { name: checkId(made.name, field), known: given };
+  }
+  throw new InvalidInputError(`${field} must be a task or its name, got ${shown(given)}`, { field });
+}
+
+/** Pauses before a call whose outcome is unknown is made again, in ms. */
+const repeatAfterMs: readonly number[] = [100, 1_000];
+
+/**
+ * Makes a call again, the very same one, while its outcome is unknown: its ids make it find what it wrote (J15).
+ * @throws OutcomeUnknownError with `details.ids` when the store stays away
+ */
+export async function repeatUnknown<T>(host: ClientHost, ids: readonly string[], call: () => Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!hasCode(error, "OUTCOME_UNKNOWN")) throw error;
+      const pauseMs = repeatAfterMs[tries];
+      if (pauseMs === undefined) throw new OutcomeUnknownError(error.message, { details: { ids }, cause: error });
+      await sleep(host.clock, pauseMs);
+    }
+  }
 }

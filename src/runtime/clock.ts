@@ -15,7 +15,7 @@ export interface RuntimeClock {
   soon(callback: () => void): void;
 }
 
-/** Longest delay a timer takes (2^31 - 1 ms); longer sleeps are cut and slept again. */
+/** Longest delay a timer takes (2^31 - 1 ms); longer ones are taken in parts. */
 const timerMsMax = 2_147_483_647;
 
 /** The machine's clock. */
@@ -23,8 +23,13 @@ export const systemClock: RuntimeClock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
   after: (ms, callback, background = false) => {
-    const timer = setTimeout(callback, Math.min(Math.max(0, ms), timerMsMax));
-    if (background) timer.unref();
+    let timer: NodeJS.Timeout;
+    const arm = (leftMs: number) => {
+      const next = leftMs > timerMsMax ? () => arm(leftMs - timerMsMax) : callback;
+      timer = setTimeout(next, Math.min(Math.max(0, leftMs), timerMsMax));
+      if (background) timer.unref();
+    };
+    arm(ms);
     return () => clearTimeout(timer);
   },
   soon: (callback) => {

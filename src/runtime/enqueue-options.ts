@@ -28,6 +28,8 @@ export interface EnqueueOptions {
   readonly attempts?: number;
   /** JSON kept with the job, at most 16 KiB. */
   readonly metadata?: unknown;
+  /** A job id of the caller's own (a UUID): enqueueing it again after an unknown outcome finds the first. */
+  readonly id?: string;
   /** The same key with the same request finds the first job for 24 h; with another request it is refused. */
   readonly idempotencyKey?: string;
 }
@@ -43,6 +45,7 @@ export const enqueueOptions = [
   "onConflict",
   "attempts",
   "metadata",
+  "id",
   "idempotencyKey",
 ] as const;
 

@@ -1,6 +1,7 @@
 // Handlers: the worker's code for a task, and what it is told about its job.
 import type { Millis } from "../core/clock.ts";
 import type { ClaimedJob } from "../core/job.ts";
+import { refuseUnknown } from "../core/options.ts";
 import { resolvePolicy, type Task, type TaskOptions, type TaskPolicy } from "../core/task.ts";
 import type { EnqueueOptions } from "./enqueue-options.ts";
 import type { Enqueued } from "./jobs-client.ts";
@@ -61,7 +62,10 @@ export function handle<Input, Parsed>(task: Task<Input, Parsed>, run: HandlerFun
 handle.default = (
   run: HandlerFunction<unknown>,
   options: Omit<TaskOptions<undefined>, "schema" | "queue"> = {},
-): Handler => Object.freeze({ task: undefined, policy: resolvePolicy(options), run: run as HandlerFunction<never> });
+): Handler => {
+  refuseUnknown(options, ["retry", "timeout", "retention"], "");
+  return Object.freeze({ task: undefined, policy: resolvePolicy(options), run: run as HandlerFunction<never> });
+};
 
 /** The handlers of a worker: one per task name, the last one given wins. */
 export class Registry {

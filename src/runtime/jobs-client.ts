@@ -21,7 +21,7 @@ import { checkAttempts } from "../core/retry.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { validateInput } from "./attempt.ts";
-import { boundTenant, type ClientHost } from "./client-host.ts";
+import { boundTenant, type ClientHost, repeatUnknown, resolveTask } from "./client-host.ts";
 import { checkDue, checkKey, checkPriority, type EnqueueOptions, enqueueOptions } from "./enqueue-options.ts";
 import type { TimerName } from "./timers-client.ts";
 import { type JobView, viewJob } from "./views.ts";
@@ -100,6 +100,7 @@ export class JobsClient {
 
   /** A job, or undefined when there is none of that id (any more) for this tenant. */
   async get(id: string, options: { readonly tenant?: string } = {}): Promise<JobView | undefined> {
+    refuseUnknown(options, ["tenant"], "");
     const { jobs } = await this.#host.engine();
     const job = await jobs.get(checkJobId(id), this.#tenant(options.tenant));
     return job === undefined ? undefined : viewJob(job, this.#host.now());
@@ -113,8 +114,8 @@ export class JobsClient {
       "",
     );
     const { jobs } = await this.#host.engine();
+    const page = await jobs.list(this.#filter(query), checkPage(query));
     const now = this.#host.now();
-    const page = await jobs.list(this.#filter(query, now), checkPage(query));
     return { ...page, items: page.items.map((job) => viewJob(job, now)) };
   }
 
@@ -126,6 +127,7 @@ export class JobsClient {
     id: string,
     options: { readonly tenant?: string; readonly actor?: string } = {},
   ): Promise<"cancelled" | "cancelling" | "finished" | "unknown"> {
+    refuseUnknown(options, ["tenant", "actor"], "");
     const answer = await this.#change(
       { id: checkJobId(id), tenant: this.#tenant(options.tenant) },
       { kind: "cancel" },
@@ -157,7 +159,9 @@ export class JobsClient {
     input: unknown,
     options: { readonly tenant?: string; readonly actor?: string } = {},
   ): Promise<void> {
-    const job = await this.get(id, options);
+    refuseUnknown(options, ["tenant", "actor"], "");
+    const { tenant } = options;
+    const job = await this.get(id, tenant === undefined ? {} : { tenant });
     if (job === undefined) throw new NotFoundError(`there is no job ${id}`);
     await validateInput(this.#host.knownTask(job.task), input);
     await this.#must(id, options, { kind: "update", input: encodePayload(input, "input", this.#host.payloadBytesMax) });
@@ -201,6 +205,7 @@ export class JobsClient {
     options: { readonly tenant?: string; readonly actor?: string },
     change: Parameters<Engine["jobs"]["change"]>[0][number]["change"],
   ): Promise<void> {
+    refuseUnknown(options, ["tenant", "actor"], "");
     const answer = await this.#change(
       { id: checkJobId(id), tenant: this.#tenant(options.tenant) },
       change,
@@ -220,25 +225,20 @@ export class JobsClient {
     }
   }
 
-  #filter(query: JobQuery, now: number): JobFilter {
-    const states = query.state === undefined ? undefined : [query.state].flat();
-    const stored = new Set<JobState>();
-    for (const state of states ?? []) stored.add(state === "waiting" || state === "delayed" ? "pending" : state);
+  #filter(query: JobQuery): JobFilter {
+    const states = query.state === undefined ? undefined : [query.state].flat().map(checkState);
     const waiting = states?.includes("waiting") === true;
     const delayed = states?.includes("delayed") === true;
-    const dueBefore = query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore");
-    const dueFrom = query.dueFrom === undefined ? undefined : checkInstant(query.dueFrom, "dueFrom");
-    const onlyWaiting = waiting && !delayed && stored.size === 1;
-    const onlyDelayed = delayed && !waiting && stored.size === 1;
     return {
       tenant: this.#tenant(query.tenant),
       queue: query.queue,
       task: query.task,
       schedule: query.schedule,
       keyPrefix: query.keyPrefix,
-      states: states === undefined ? undefined : [...stored],
-      dueBefore: onlyWaiting ? Math.min(dueBefore ?? now + 1, now + 1) : dueBefore,
-      dueFrom: onlyDelayed ? Math.max(dueFrom ?? now + 1, now + 1) : dueFrom,
+      states: states && [...new Set(states.map(storedState))],
+      pending: waiting === delayed ? undefined : waiting ? "waiting" : "delayed",
+      dueBefore: query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore"),
+      dueFrom: query.dueFrom === undefined ? undefined : checkInstant(query.dueFrom, "dueFrom"),
     };
   }
 
@@ -248,22 +248,18 @@ export class JobsClient {
 
   async #build(task: Task | string, input: unknown, options: EnqueueOptions, at: string): Promise<NewJob> {
     const path = (name: string) => (at === "" ? name : `${at}.${name}`);
-    const known =
-      typeof task === "string" ? this.#host.knownTask(checkId(task, path("task"))) : (task as unknown as Task);
-    const name = typeof task === "string" ? task : task?.name;
-    if (typeof name !== "string") {
-      throw new InvalidInputError(`${path("task")} must be a task or its name, got ${shown(task)}`, {
-        field: path("task"),
-      });
-    }
+    const { name, known } = resolveTask(this.#host, task, path("task"));
     const tenant = this.#tenant(options.tenant) ?? defaults.tenant;
     await validateInput(known, input);
     const encoded = encodePayload(input, path("input"), this.#host.payloadBytesMax);
     const job: NewJob = {
-      id: mintJobId(tenant, this.#host.now(), this.#host.entropy()),
+      id:
+        options.id === undefined
+          ? mintJobId(tenant, this.#host.now(), this.#host.entropy())
+          : checkJobId(options.id, path("id")),
       tenant,
       queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
-      task: checkId(name, path("task")),
+      task: name,
       input: encoded,
       priority: checkPriority(options.priority ?? "normal", path("priority")),
       due: checkDue(options, this.#host.now(), path),
@@ -284,9 +280,10 @@ export class JobsClient {
   async #insert(jobs: readonly NewJob[]): Promise<Enqueued[]> {
     const insert: Insert = { jobs, guardrails: this.#host.guardrails };
     const engine = await this.#host.engine();
-    const answer = await (this.#host.inserts === undefined
-      ? engine.jobs.insert([insert]).then(([first]) => first)
-      : this.#host.inserts.add(insert));
+    const ids = jobs.map((job) => job.id);
+    const answer = await repeatUnknown(this.#host, ids, async () =>
+      this.#host.inserts === undefined ? (await engine.jobs.insert([insert]))[0] : this.#host.inserts.add(insert),
+    );
     if (answer === undefined) throw new Error("the engine answered nothing for an insert");
     if (answer.outcome === "inserted") {
       return answer.jobs.map((inserted, index) => {
@@ -317,4 +314,16 @@ export class JobsClient {
         throw limitError(answer, job?.tenant ?? defaults.tenant);
     }
   }
+}
+
+const shownStates: readonly ShownState[] = ["waiting", "delayed", "active", "completed", "failed", "cancelled"];
+
+function checkState(value: unknown): ShownState {
+  const found = shownStates.find((state) => state === value);
+  if (found !== undefined) return found;
+  throw new InvalidInputError(`state must be of ${shownStates.join(", ")}, got ${shown(value)}`, { field: "state" });
+}
+
+function storedState(state: ShownState): JobState {
+  return state === "waiting" || state === "delayed" ? "pending" : state;
 }

@@ -50,16 +50,19 @@ export class QueuesClient {
 
   /** Pauses a queue on every replica; what runs goes on, and nothing is lost. */
   async pause(name: string, options: { readonly actor?: string } = {}): Promise<void> {
+    refuseUnknown(options, ["actor"], "");
     await this.#put({ name: checkId(name, "queue"), paused: true }, options.actor);
   }
 
   async resume(name: string, options: { readonly actor?: string } = {}): Promise<void> {
+    refuseUnknown(options, ["actor"], "");
     await this.#put({ name: checkId(name, "queue"), paused: false }, options.actor);
   }
 
   /** Sets or lifts limits that hold over all replicas. */
   async limit(name: string, limits: QueueLimits, options: { readonly actor?: string } = {}): Promise<void> {
     refuseUnknown(limits, ["concurrency", "rate"], "limits");
+    refuseUnknown(options, ["actor"], "");
     const { concurrency, rate } = limits;
     if (concurrency !== undefined && concurrency !== null) checkCount(concurrency, "limits.concurrency");
     if (rate !== undefined && rate !== null) {

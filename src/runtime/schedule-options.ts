@@ -13,7 +13,7 @@ import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { nextTick, seedOf, smallestRuleGapMs } from "../core/tick.ts";
 import { validateInput } from "./attempt.ts";
-import type { ClientHost } from "./client-host.ts";
+import { type ClientHost, resolveTask } from "./client-host.ts";
 import { checkPriority, type Priority } from "./enqueue-options.ts";
 
 /** A schedule as users define it. */
@@ -76,9 +76,8 @@ export async function defineSchedule(
   ref: ScheduleRef,
   path: (name: string) => string,
 ): Promise<ScheduleDefinition> {
-  const { task, input } = options;
-  const known = typeof task === "string" ? host.knownTask(checkId(task, path("task"))) : task;
-  const name = typeof task === "string" ? task : task?.name;
+  const { input } = options;
+  const { name, known } = resolveTask(host, options.task, path("task"));
   await validateInput(known, input);
   const rule = checkRule(options.when, path("when"));
   const startAt = options.startAt === undefined ? undefined : checkInstant(options.startAt, path("startAt"));
@@ -98,7 +97,7 @@ export async function defineSchedule(
   }
   return {
     rule,
-    task: checkId(name, path("task")),
+    task: name,
     queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
     input: encodePayload(input, path("input"), host.payloadBytesMax),
     priority: checkPriority(options.priority ?? "normal", path("priority")),

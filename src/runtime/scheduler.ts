@@ -15,6 +15,7 @@ import type { ClientHost } from "./client-host.ts";
 import { type RuntimeClock, systemClock } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import type { EnqueueOptions } from "./enqueue-options.ts";
+import { ErrorLog } from "./error-log.ts";
 import type { SchedulerEvents } from "./events.ts";
 import { type Handler, Registry } from "./handler.ts";
 import { Janitor } from "./janitor.ts";
@@ -84,6 +85,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   readonly #engine: Engine<Tx>;
   readonly #emitter: Emitter<SchedulerEvents>;
   readonly #registry = new Registry();
+  readonly #errors: ErrorLog;
   readonly #clock: RuntimeClock;
   readonly #storeClock: StoreClock;
   readonly #inserts: Batcher<Insert, InsertAnswer>;
@@ -105,6 +107,11 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#clock = options.clock ?? systemClock;
     this.#storeClock = new StoreClock(this.#clock, () => this.#engine.now());
     this.#emitter = new Emitter((error) => this.#report(error));
+    this.#errors = new ErrorLog(this.#clock, async (events) => {
+      await this.#open();
+      await this.#engine.events.append(events);
+    });
+    this.#emitter.on("worker:error", ({ error, where }) => this.#errors.note(error, where, this.#storeClock.now()));
     this.#guardrails = options.guardrails === undefined ? undefined : resolveGuardrails(options.guardrails);
     this.#payloadBytesMax = options.payloadBytesMax ?? defaults.payloadBytesMax;
     this.#leaseMs = parseDuration(options.worker?.lease ?? defaults.leaseMs, "worker.lease", { minMs: 100 });
@@ -136,16 +143,19 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
 
   /** Adds or replaces handlers, before or after start; the last one for a task wins. */
   handle(...handlers: readonly Handler[]): void {
+    checkHandlers(handlers);
     this.#registry.add(handlers);
     this.#running?.worker?.wake(0);
   }
 
   /** Pauses every queue on every replica. */
   async pause(options: { readonly actor?: string } = {}): Promise<void> {
+    refuseUnknown(options, ["actor"], "");
     await this.queues.pauseAll(true, options.actor);
   }
 
   async resume(options: { readonly actor?: string } = {}): Promise<void> {
+    refuseUnknown(options, ["actor"], "");
     await this.queues.pauseAll(false, options.actor);
   }
 
@@ -199,17 +209,23 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   }
 
   async #start(roles: ReadonlySet<Role>): Promise<void> {
-    if (this.#stopping !== undefined) await this.#stopping;
+    await this.#stopping;
     if (this.#running !== undefined) return;
     this.#stopping = undefined;
     this.#stopped = false;
     await this.#open();
     await this.#storeClock.read();
-    this.#running = this.#makeRoles(roles);
-    this.#unwatch = await this.#engine.watch?.((signal) => this.#onSignal(signal));
-    this.#running.worker?.start();
-    this.#running.ticker?.start();
-    this.#running.janitor?.start();
+    const unwatch = await this.#engine.watch?.((signal) => this.#onSignal(signal));
+    if (this.#stopping !== undefined) {
+      await unwatch?.();
+      throw new StoppedError("the scheduler was stopped while it was starting");
+    }
+    const running = this.#makeRoles(roles);
+    this.#running = running;
+    this.#unwatch = unwatch;
+    running.worker?.start();
+    running.ticker?.start();
+    running.janitor?.start();
   }
 
   /**
@@ -228,33 +244,37 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   }
 
   async #stop(timeoutMs: number): Promise<void> {
+    // A store that hangs must not hang us: every wait below has an end (O2).
+    await this.#within(
+      this.#starting?.catch(() => {}),
+      timeoutMs,
+    );
     const running = this.#running;
-    const opened = this.#opened;
-    // The ticker and janitor finish the turn they are in; a hung store must not hang us beyond the deadline.
     const others = Promise.all([running?.ticker?.stop(), running?.janitor?.stop()]);
     await Promise.all([running?.worker?.stop(timeoutMs), this.#within(others, timeoutMs)]);
     await this.#within(this.#inserts.idle(), timeoutMs);
-    await this.#unwatch?.();
+    await this.#within(this.#unwatch?.(), timeoutMs);
     this.#unwatch = undefined;
     this.#running = undefined;
+    const opened = this.#opened;
+    // Until here handlers that were draining could still enqueue.
+    this.#stopped = true;
     this.#opened = undefined;
-    if (
-      opened !== undefined &&
-      (await opened.then(
-        () => true,
-        () => false,
-      ))
-    )
-      await this.#engine.close();
+    const closed = opened?.then(
+      () => this.#engine.close(),
+      () => {},
+    );
+    await this.#within(closed, timeoutMs);
+    this.#errors.stop();
   }
 
-  async #within(work: Promise<unknown>, ms: number): Promise<void> {
+  async #within(work: Promise<unknown> | undefined, ms: number): Promise<void> {
+    if (work === undefined) return;
     let cancel = () => {};
     const expired = new Promise<void>((resolve) => {
       cancel = this.#clock.after(ms, resolve);
     });
-    await Promise.race([work, expired]);
-    cancel();
+    await Promise.race([work, expired]).finally(() => cancel());
   }
 
   #open(): Promise<void> {
@@ -334,6 +354,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       emitter: this.#emitter,
       entropy,
       now: () => this.#storeClock.now(),
+      clock: this.#clock,
       knownTask: (name) => this.#registry.task(name),
       guardrails: this.#guardrails,
       payloadBytesMax: this.#payloadBytesMax,
@@ -394,12 +415,7 @@ function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
       field: "engine",
     });
   }
-  for (const [index, handler] of handlers.entries()) {
-    if (typeof handler?.run === "function") continue;
-    throw new InvalidInputError(`handlers[${index}] must come from handle(task, fn), got ${shown(handler)}`, {
-      field: `handlers[${index}]`,
-    });
-  }
+  checkHandlers(handlers);
   refuseUnknown(worker, ["concurrency", "queues", "lease", "name"], "worker");
   const { concurrency } = worker;
   if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 10_000)) {
@@ -410,6 +426,11 @@ function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
       },
     );
   }
+  if (worker.queues !== undefined && !Array.isArray(worker.queues)) {
+    throw new InvalidInputError(`worker.queues must be an array, got ${shown(worker.queues)}`, {
+      field: "worker.queues",
+    });
+  }
   for (const queue of worker.queues ?? []) checkId(queue, "worker.queues");
   if (worker.name !== undefined) checkId(worker.name, "worker.name");
   if (payloadBytesMax !== undefined && !(Number.isInteger(payloadBytesMax) && payloadBytesMax >= 1)) {
@@ -418,4 +439,17 @@ function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
     });
   }
   return Object.freeze({ ...options });
+}
+
+function checkHandlers(handlers: unknown): void {
+  if (!Array.isArray(handlers)) {
+    throw new InvalidInputError(`handlers must be an array, got ${shown(handlers)}`, { field: "handlers" });
+  }
+  for (const [index, handler] of (handlers as readonly unknown[]).entries()) {
+    const made = typeof handler === "object" && handler !== null && "run" in handler && "policy" in handler;
+    if (made && typeof handler.run === "function") continue;
+    throw new InvalidInputError(`handlers[${index}] must come from handle(task, fn), got ${shown(handler)}`, {
+      field: `handlers[${index}]`,
+    });
+  }
 }

@@ -16,7 +16,7 @@ import { checkPage, type Page, type PageRequest } from "../core/page.ts";
 import { nextTickOf, planPut, type Schedule, type SchedulePut, type ScheduleRef } from "../core/schedule.ts";
 import { checkId } from "../core/tenant.ts";
 import { seedOf } from "../core/tick.ts";
-import { boundTenant, type ClientHost } from "./client-host.ts";
+import { boundTenant, type ClientHost, repeatUnknown } from "./client-host.ts";
 import { defineSchedule, mergeDefinition, type ScheduleOptions, scheduleOptions } from "./schedule-options.ts";
 import { announceFired } from "./ticker.ts";
 import { type ScheduleView, viewSchedule } from "./views.ts";
@@ -89,8 +89,11 @@ export class SchedulesClient {
 
   /** `ensure` for many, each by itself; those refused by a limit throw after the others were saved. */
   async ensureMany(items: readonly ScheduleItem[]): Promise<PutResult[]> {
+    if (!Array.isArray(items)) {
+      throw new InvalidInputError(`items must be an array, got ${shown(items)}`, { field: "items" });
+    }
     const puts: SchedulePut[] = [];
-    for (const [index, item] of items.entries()) {
+    for (const [index, item] of (items as readonly ScheduleItem[]).entries()) {
       const field = `items[${index}]`;
       refuseUnknown(item, ["id", ...scheduleOptions], field);
       const { id, ...options } = item;
@@ -113,6 +116,7 @@ export class SchedulesClient {
     options: { readonly revision?: number } = {},
   ): Promise<ScheduleView> {
     refuseUnknown(changes, scheduleOptions, "");
+    refuseUnknown(options, ["revision"], "");
     const ref = this.#ref(id, changes.tenant);
     return await this.#modify(ref, options.revision, async (stored) => {
       const definition = await mergeDefinition(this.#host, ref, stored.definition, changes as Partial<ScheduleOptions>);
@@ -122,6 +126,7 @@ export class SchedulesClient {
 
   /** A schedule, or undefined when this tenant has none of that id. */
   async get(id: string, options: OfTenant = {}): Promise<ScheduleView | undefined> {
+    refuseUnknown(options, ["tenant"], "");
     const { schedules } = await this.#host.engine();
     const schedule = await schedules.get(this.#ref(id, options.tenant));
     return schedule === undefined ? undefined : viewSchedule(schedule);
@@ -213,14 +218,16 @@ export class SchedulesClient {
     // A step is dropped when the schedule fires at this very moment: the operator's wish is then decided anew.
     for (let tries = 0; tries < conflictTries; tries++) {
       let found = false;
-      const { fired } = await schedules.fire({
-        limit: 1,
-        only: [ref],
-        decide: (due, now) => {
-          found = due.length > 0;
-          return decide(due, now);
-        },
-      });
+      const { fired } = await repeatUnknown(this.#host, [ref.id], () =>
+        schedules.fire({
+          limit: 1,
+          only: [ref],
+          decide: (due, now) => {
+            found = due.length > 0;
+            return decide(due, now);
+          },
+        }),
+      );
       const [result] = fired;
       if (result !== undefined) return result;
       if (!found) throw notFound(ref);
@@ -255,7 +262,8 @@ export class SchedulesClient {
 
   async #put(puts: readonly SchedulePut[]): Promise<PutAnswer[]> {
     const { schedules } = await this.#host.engine();
-    return await schedules.put(puts, this.#host.guardrails);
+    const ids = puts.map((put) => put.id);
+    return await repeatUnknown(this.#host, ids, () => schedules.put(puts, this.#host.guardrails));
   }
 
   #done(put: SchedulePut, answer: PutAnswer | undefined, wasEnabled?: boolean): PutResult {

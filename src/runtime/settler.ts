@@ -2,7 +2,7 @@
 import { defaults } from "../core/defaults.ts";
 import type { Engine, SettleAnswer } from "../core/engine.ts";
 import { hasCode } from "../core/errors.ts";
-import type { ClaimedJob, ErrorRecord } from "../core/job.ts";
+import type { ClaimedJob, ErrorRecord, JobState } from "../core/job.ts";
 import { type AttemptEnd, type Settlement, type SettlePolicy, settle } from "../core/settling.ts";
 import type { Attempt } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
@@ -24,9 +24,19 @@ export interface SettlerOptions {
   readonly onSettled: () => void;
 }
 
+/** The state that a settlement brings about, but for a successor's sake. */
+const endStates = {
+  complete: "completed",
+  fail: "failed",
+  cancel: "cancelled",
+  retry: "pending",
+  release: "pending",
+} as const satisfies Record<Settlement["outcome"], JobState>;
+
 export class Settler {
   readonly #options: SettlerOptions;
   readonly #batcher: Batcher<Settlement, SettleAnswer>;
+  readonly #whenSettled: (() => void)[] = [];
   #unsettled = 0;
   #stopped = false;
 
@@ -51,8 +61,8 @@ export class Settler {
   /** Resolves when everything given so far has been answered. */
   async idle(): Promise<void> {
     // Aborted attempts say how they ended only after a turn of the event loop.
-    do await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
-    while (this.#batcher.busy || this.#unsettled > 0);
+    await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+    if (this.#unsettled > 0) await new Promise<void>((resolve) => this.#whenSettled.push(resolve));
   }
 
   /** Settles an attempt, or a job that was never started; a lease that is no longer held is left alone. */
@@ -63,12 +73,13 @@ export class Settler {
     held.settling = true;
     this.#unsettled++;
     const settlement = { ...this.decide(job, policy, end, startedAt), ...attempt?.takeReport() };
-    this.#send(settlement, 0)
+    this.#send(settlement)
       .then((answer) => this.#announce(job, settlement, answer, startedAt))
       .catch((error: unknown) => emitter.emit("worker:error", { error, where: "settle" }))
       .finally(() => {
         leases.forget(job);
         this.#unsettled--;
+        if (this.#unsettled === 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
         onSettled();
       });
   }
@@ -81,17 +92,20 @@ export class Settler {
   }
 
   /** Sends a settlement until the store answers: it is safe to repeat, and without it the work would be done twice. */
-  async #send(settlement: Settlement, failures: number): Promise<SettleAnswer> {
+  async #send(settlement: Settlement, failures = 0, maybeWritten = false): Promise<SettleAnswer> {
     const { clock, emitter } = this.#options;
     try {
-      return await this.#batcher.add(settlement);
+      const answer = await this.#batcher.add(settlement);
+      // J15: the try whose answer was lost has settled it, and retention kept nothing to tell so.
+      const gone = maybeWritten && answer.outcome === "unknown" && settlement.keep === "nothing";
+      return gone ? { outcome: "settled", state: endStates[settlement.outcome] } : answer;
     } catch (error) {
       const away = hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
       if (!away || this.#stopped) throw error;
       emitter.emit("worker:error", { error, where: "settle" });
       await sleep(clock, Math.min(defaults.backoffMs * 2 ** Math.min(failures, 10), defaults.backoffMsMax));
       if (this.#stopped) throw error;
-      return this.#send(settlement, failures + 1);
+      return this.#send(settlement, failures + 1, maybeWritten || hasCode(error, "OUTCOME_UNKNOWN"));
     }
   }
 

@@ -216,8 +216,8 @@ export const mutants: readonly Mutant[] = [
     name: "a timeout that waits for the handler",
     promise: "J8",
     file: "src/runtime/attempt.ts",
-    find: "const ended = Promise.race([graceful, aborted.then((end) => this.#afterGrace(end, graceful))]);",
-    replace: "const ended = graceful;",
+    find: "return { ended: Promise.race([handled, stopped]), returned };",
+    replace: "return { ended: handled.then((end) => this.#stopped ?? end), returned };",
     tests: ["test/runtime"],
   },
   {

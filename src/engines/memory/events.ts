@@ -6,6 +6,10 @@ import type { World } from "./world.ts";
 
 export function eventStore(world: World): EventStore {
   return {
+    append: async (events) =>
+      world.step(() => {
+        for (const event of events) world.append(event);
+      }),
     list: async (filter, page) => {
       const before = page.cursor === undefined ? Number.POSITIVE_INFINITY : Number(decodeCursor(page.cursor, 1)[0]);
       const found = world.events.filter((event) => event.id < before && eventMatches(event, filter)).reverse();

@@ -15,7 +15,7 @@ import type {
   StatsFilter,
 } from "../../core/engine.ts";
 import type { JobId } from "../../core/id.ts";
-import { allows, dueInstant, isFinished, type Job } from "../../core/job.ts";
+import { allows, dueInstant, isFinished, type Job, shownState } from "../../core/job.ts";
 import { holds, isRepeat } from "../../core/lease.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import type { LaneCounts } from "../../core/queue.ts";
@@ -36,7 +36,7 @@ export function jobStore(world: World): JobStore {
     settle: async (settlements) => world.step((now) => settlements.map((one) => settle(world, one, now))),
     change: async (changes) => world.step((now) => changes.map((one) => change(world, one, now))),
     get: async (id, tenant) => find(world, id, tenant),
-    list: async (filter, page) => list(world, filter, page),
+    list: async (filter, page) => world.step((now) => list(world, filter, page, now)),
     stats: async (filter) => world.step((now) => stats(world, filter, now)),
     purge: async (request) => world.step((now) => purge(world, request, now)),
   };
@@ -131,10 +131,15 @@ function targetOf(world: World, name: JobName): { job: Job; activeId?: JobId } |
   return successor === undefined ? { job: current } : { job: successor, activeId: current.id };
 }
 
-function list(world: World, filter: JobFilter, page: { readonly limit: number; readonly cursor?: string }): Page<Job> {
+function list(
+  world: World,
+  filter: JobFilter,
+  page: { readonly limit: number; readonly cursor?: string },
+  now: Millis,
+): Page<Job> {
   const before = page.cursor === undefined ? Number.POSITIVE_INFINITY : Number(decodeCursor(page.cursor, 1)[0]);
   const found = [...world.jobs.values()]
-    .filter(({ job, seq }) => seq < before && matches(job, filter))
+    .filter(({ job, seq }) => seq < before && matches(job, filter, now))
     .sort((a, b) => b.seq - a.seq);
   const items = found.slice(0, page.limit);
   const last = items.at(-1);
@@ -144,13 +149,14 @@ function list(world: World, filter: JobFilter, page: { readonly limit: number; r
   };
 }
 
-function matches(job: Job, filter: JobFilter): boolean {
+function matches(job: Job, filter: JobFilter, now: Millis): boolean {
   return (
     (filter.tenant === undefined || job.tenant === filter.tenant) &&
     (filter.queue === undefined || job.queue === filter.queue) &&
     (filter.task === undefined || job.task === filter.task) &&
     (filter.schedule === undefined || job.schedule?.id === filter.schedule) &&
     (filter.states === undefined || filter.states.includes(job.state)) &&
+    (filter.pending === undefined || job.state !== "pending" || shownState(job, now) === filter.pending) &&
     (filter.keyed !== true || job.key !== undefined) &&
     (filter.keyPrefix === undefined || job.key?.startsWith(filter.keyPrefix) === true) &&
     (filter.dueFrom === undefined || job.dueAt >= filter.dueFrom) &&
