@@ -31,6 +31,8 @@ export const defaults = {
   leaseMarginShare: 1 / 10,
   /** Work prefetched at the measured rate, in ms: hides a round trip, costs little when the worker dies. */
   prefetchMs: 50,
+  /** A prefetched job that has waited this long, in ms, is given back: the slots hang, and other workers may be idle. */
+  prefetchHoldMs: 250,
   /** Most jobs prefetched beyond the free slots. */
   prefetchMax: 200,
   /** Handlers slower than this, in ms, prefetch nothing: a job would wait behind them. */

@@ -120,7 +120,7 @@ export interface ClaimRequest {
   readonly wants: readonly { readonly queue: string; readonly limit: number }[];
   /** Most jobs in all. */
   readonly limit: number;
-  /** So many of them start at once: the store marks them started; those beyond are prefetched. */
+  /** So many of them start at once: the store marks them started; those beyond are prefetched. With 0 nothing is recovered. */
   readonly starts: number;
   /** Input bytes after which no more is taken; the first job always is. */
   readonly bytesMax: number;

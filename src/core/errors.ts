@@ -334,7 +334,12 @@ export class RetryAt extends PunctualError {
 
 /** Whether something thrown is a Punctual error with this code; works across two copies of the package. */
 export function hasCode(error: unknown, code: ErrorCode): error is PunctualError {
-  return typeof error === "object" && error !== null && "code" in error && error.code === code;
+  try {
+    return typeof error === "object" && error !== null && "code" in error && error.code === code;
+  } catch {
+    // What a user's code throws may throw in turn when it is looked at.
+    return false;
+  }
 }
 
 /** Whether something thrown is any Punctual error; works across two copies of the package. */

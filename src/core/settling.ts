@@ -196,18 +196,12 @@ function unknownTaskDelayMs(releases: number): number {
   return Math.min(defaults.unknownTaskDelayMs * 2 ** Math.min(releases, 30), defaults.unknownTaskDelayMsMax);
 }
 
-/** What is kept of a thrown value: cut to size, then through the user's redaction. A redaction that throws keeps nothing. */
+/**
+ * What is kept of a thrown value: cut to size, then through the user's redaction. Whatever was thrown, and whatever the
+ * redaction does, there is a record; a redaction that throws keeps nothing.
+ */
 export function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
-  const found = thrown instanceof Error ? thrown : new Error(typeof thrown === "string" ? thrown : safeText(thrown));
-  const code: unknown = "code" in found ? found.code : undefined;
-  const record: ErrorRecord = {
-    name: String(found.name).slice(0, 200),
-    message: String(found.message).slice(0, defaults.messageCharsMax),
-    ...(typeof found.stack === "string" && thrown instanceof Error
-      ? { stack: found.stack.slice(0, defaults.stackCharsMax) }
-      : {}),
-    ...(typeof code === "string" ? { code: code.slice(0, 200) } : {}),
-  };
+  const record = recordOf(thrown);
   if (redact === undefined) return record;
   try {
     return redact(record);
@@ -216,11 +210,21 @@ export function describeError(thrown: unknown, redact?: (error: ErrorRecord) => 
   }
 }
 
-function safeText(thrown: unknown): string {
+function recordOf(thrown: unknown): ErrorRecord {
   try {
-    return typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
+    if (!(thrown instanceof Error)) {
+      const text = typeof thrown === "object" ? (JSON.stringify(thrown) ?? String(thrown)) : String(thrown);
+      return { name: "Error", message: text.slice(0, defaults.messageCharsMax) };
+    }
+    const code: unknown = "code" in thrown ? thrown.code : undefined;
+    return {
+      name: String(thrown.name).slice(0, 200),
+      message: String(thrown.message).slice(0, defaults.messageCharsMax),
+      ...(typeof thrown.stack === "string" ? { stack: thrown.stack.slice(0, defaults.stackCharsMax) } : {}),
+      ...(typeof code === "string" ? { code: code.slice(0, 200) } : {}),
+    };
   } catch {
-    return "a value that cannot be shown was thrown";
+    return { name: "Error", message: "a value that cannot be shown was thrown" };
   }
 }
 
@@ -246,7 +250,7 @@ export function applyClaim(
     worker: claim.worker,
     claimedAt: now,
     leaseUntil: now + claim.leaseMs,
-    started: claim.startsNow || recovered,
+    started: claim.startsNow,
     recovered,
   };
 }

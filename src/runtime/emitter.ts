@@ -1,6 +1,6 @@
 // Typed events of this process.
 
-type Listener<T> = (event: T) => void;
+type Listener<T> = (event: T) => unknown;
 
 export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
@@ -28,7 +28,8 @@ export class Emitter<Events extends object> {
   emit<Name extends keyof Events>(name: Name, event: Events[Name]): void {
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
-        (listener as Listener<Events[Name]>)(event);
+        const returned: unknown = (listener as Listener<Events[Name]>)(event);
+        if (returned instanceof Promise) returned.catch(this.#onError);
       } catch (error) {
         this.#onError(error);
       }

@@ -7,6 +7,7 @@ const newestShare = 0.1;
 export class Prefetch {
   readonly #concurrency: number;
   #meanMs: number | undefined;
+  #stalled = false;
 
   constructor(concurrency: number) {
     this.#concurrency = concurrency;
@@ -14,12 +15,18 @@ export class Prefetch {
 
   /** Takes in how long a handler took, in ms. */
   learn(durationMs: number): void {
+    this.#stalled = false;
     this.#meanMs = this.#meanMs === undefined ? durationMs : this.#meanMs + newestShare * (durationMs - this.#meanMs);
+  }
+
+  /** The slots hang: nothing is prefetched until a handler returns. */
+  stall(): void {
+    this.#stalled = true;
   }
 
   /** Jobs to hold ready; 0 until a duration is known. */
   get size(): number {
-    if (this.#meanMs === undefined || this.#meanMs > defaults.prefetchSlowMs) return 0;
+    if (this.#stalled || this.#meanMs === undefined || this.#meanMs > defaults.prefetchSlowMs) return 0;
     const size = (defaults.prefetchMs * this.#concurrency) / Math.max(this.#meanMs, 0.001);
     return Math.min(defaults.prefetchMax, Math.floor(size));
   }

@@ -11,7 +11,7 @@ import { checkRule, type Rule } from "../core/rule.ts";
 import type { CatchUp, CatchUpPolicy, OverlapPolicy, ScheduleDefinition, ScheduleRef } from "../core/schedule.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
-import { nextTick, seedOf, smallestRuleGapMs } from "../core/tick.ts";
+import { nextTick, seedOf, smallestRuleGapMs, type TickContext } from "../core/tick.ts";
 import { validateInput } from "./attempt.ts";
 import { type ClientHost, resolveTask } from "./client-host.ts";
 import { checkPriority, type Priority } from "./enqueue-options.ts";
@@ -85,15 +85,10 @@ export async function defineSchedule(
   if (startAt !== undefined && endAt !== undefined && endAt < startAt) {
     throw new InvalidInputError(`${path("endAt")} must not be before ${path("startAt")}`, { field: path("endAt") });
   }
-  const context = { seed: seedOf(ref.tenant, ref.id), ruleSetAt: Math.round(host.now()) };
   const { minIntervalMs } = host.guardrails ?? {};
   if (minIntervalMs !== undefined) {
-    const value = smallestRuleGapMs(rule, context);
+    const value = smallestRuleGapMs(rule, contextOf(host, ref));
     if (value < minIntervalMs) throw limitError({ limit: "minIntervalMs", max: minIntervalMs, value }, ref.tenant);
-  }
-  // A rule that can never tick is refused here, not found out by silence.
-  if (rule.kind !== "once" && nextTick(rule, context.ruleSetAt, context) === undefined) {
-    throw new InvalidInputError(`${path("when")} has no tick to come`, { field: path("when") });
   }
   return {
     rule,
@@ -117,6 +112,20 @@ export async function defineSchedule(
   };
 }
 
+/** Whether a rule ticks after now; a single instant of the past does, at once. */
+export function ticksAgain(host: ClientHost, rule: Rule, ref: ScheduleRef): boolean {
+  return rule.kind === "once" || nextTick(rule, Math.round(host.now()), contextOf(host, ref)) !== undefined;
+}
+
+/** The refusal of a rule that can never tick: found out now, not by silence. */
+export function neverTicks(field: string): InvalidInputError {
+  return new InvalidInputError(`${field} has no tick to come`, { field });
+}
+
+function contextOf(host: ClientHost, ref: ScheduleRef): TickContext {
+  return { seed: seedOf(ref.tenant, ref.id), ruleSetAt: Math.round(host.now()) };
+}
+
 /** A stored definition with some options given anew: only those are taken from the fresh one. */
 export async function mergeDefinition(
   host: ClientHost,
@@ -131,6 +140,7 @@ export async function mergeDefinition(
     queue: stored.queue,
     ...changes,
   };
+  if (changes.when !== undefined && !ticksAgain(host, checkRule(changes.when), ref)) throw neverTicks("when");
   const fresh = await defineSchedule(host, whole, ref, (name) => name);
   const taken: Partial<Record<keyof ScheduleDefinition, unknown>> = {
     rule: fresh.rule,

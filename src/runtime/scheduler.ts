@@ -214,7 +214,6 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#stopping = undefined;
     this.#stopped = false;
     await this.#open();
-    await this.#storeClock.read();
     const unwatch = await this.#engine.watch?.((signal) => this.#onSignal(signal));
     if (this.#stopping !== undefined) {
       await unwatch?.();
@@ -280,7 +279,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   #open(): Promise<void> {
     if (this.#stopped) return Promise.reject(new StoppedError("the scheduler has been stopped"));
     if (this.#opened === undefined) {
-      const opened = this.#engine.open();
+      const opened = this.#engine.open().then(() => this.#storeClock.read());
       this.#opened = opened;
       // One that failed may be tried again by the next call.
       opened.catch(() => {

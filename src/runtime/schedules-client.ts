@@ -13,11 +13,26 @@ import { mintToken } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { checkPage, type Page, type PageRequest } from "../core/page.ts";
-import { nextTickOf, planPut, type Schedule, type SchedulePut, type ScheduleRef } from "../core/schedule.ts";
+import { canonicalJson } from "../core/payload.ts";
+import {
+  nextTickOf,
+  planPut,
+  type Schedule,
+  type ScheduleDefinition,
+  type SchedulePut,
+  type ScheduleRef,
+} from "../core/schedule.ts";
 import { checkId } from "../core/tenant.ts";
 import { seedOf } from "../core/tick.ts";
 import { boundTenant, type ClientHost, repeatUnknown } from "./client-host.ts";
-import { defineSchedule, mergeDefinition, type ScheduleOptions, scheduleOptions } from "./schedule-options.ts";
+import {
+  defineSchedule,
+  mergeDefinition,
+  neverTicks,
+  type ScheduleOptions,
+  scheduleOptions,
+  ticksAgain,
+} from "./schedule-options.ts";
 import { announceFired } from "./ticker.ts";
 import { type ScheduleView, viewSchedule } from "./views.ts";
 
@@ -200,7 +215,9 @@ export class SchedulesClient {
     const ref = this.#ref(id, options.tenant);
     const schedule = await schedules.get(ref);
     if (schedule === undefined) throw notFound(ref);
-    return previewTicks(schedule, schedule.cursor.after, checkCount(options.count ?? 5));
+    // A disabled one would go on from the moment it is enabled.
+    const after = schedule.enabled ? schedule.cursor.after : Math.round(this.#host.now());
+    return previewTicks(schedule, after, checkCount(options.count ?? 5));
   }
 
   /** The next ticks a definition would have if it were saved now. */
@@ -260,6 +277,14 @@ export class SchedulesClient {
     throw new RevisionConflictError(`schedule ${ref.id} kept changing while it was updated`, { field: "revision" });
   }
 
+  /** A rule that has come to its end is refused, unless it is the one that is stored: ensure may go on naming it. */
+  async #refuseEnded(ref: ScheduleRef, { rule }: ScheduleDefinition, field: string): Promise<void> {
+    if (ticksAgain(this.#host, rule, ref)) return;
+    const { schedules } = await this.#host.engine();
+    const stored = await schedules.get(ref);
+    if (stored === undefined || canonicalJson(stored.definition.rule) !== canonicalJson(rule)) throw neverTicks(field);
+  }
+
   async #put(puts: readonly SchedulePut[]): Promise<PutAnswer[]> {
     const { schedules } = await this.#host.engine();
     const ids = puts.map((put) => put.id);
@@ -293,6 +318,7 @@ export class SchedulesClient {
       id: checkId(id, path("id")),
     };
     const definition = await defineSchedule(this.#host, options, ref, path);
+    await this.#refuseEnded(ref, definition, path("when"));
     return { ...ref, incarnation: mintToken(this.#host.entropy()), definition, expected };
   }
 }

@@ -60,7 +60,9 @@ export class Worker {
   #limited: ReadonlySet<string> = new Set();
   #knownQueues: readonly string[] = [];
   #turns = 0;
-  #lostClaim: ClaimRequest | undefined;
+  #lostClaim: { readonly request: ClaimRequest; readonly sentAt: number } | undefined;
+  /** When the last handler returned or began: while any does, prefetched jobs do not wait in vain. */
+  #movedAt = 0;
   #draining = false;
 
   constructor(options: WorkerOptions) {
@@ -135,28 +137,41 @@ export class Worker {
 
   async #claim(): Promise<number> {
     const { engine, storeClock, clock, concurrency } = this.#options;
+    this.#giveBackWaiting();
     const free = concurrency - this.#running.size;
     const ahead = this.#recovering() ? 0 : this.#prefetch.size;
     const room = free + ahead - this.#buffer.length;
-    if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return defaults.pollHorizonMs;
+    const idleMs = this.#buffer.length > 0 ? defaults.prefetchHoldMs : defaults.pollHorizonMs;
+    if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return idleMs;
     await this.#refreshQueues();
-    const request = this.#lostClaim ?? this.#request(Math.max(0, free - this.#buffer.length), room);
-    const sentAt = clock.monotonic();
+    const { request, sentAt } = this.#lostClaim ?? {
+      request: this.#request(Math.max(0, free - this.#buffer.length), room),
+      sentAt: clock.monotonic(),
+    };
     let answer: ClaimAnswer;
     try {
       answer = await engine.jobs.claim(request);
       this.#lostClaim = undefined;
     } catch (error) {
       // J15: whatever it took is given to the same claim made again.
-      if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { ...request, repeat: true };
+      if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { request: { ...request, repeat: true }, sentAt };
       throw error;
     }
     this.#accept(answer, sentAt + request.leaseMs);
+    if (this.#buffer.length > 0) return defaults.prefetchHoldMs;
     if (answer.nextDueAt === undefined) return defaults.pollHorizonMs;
     const waitMs = storeClock.untilMs(answer.nextDueAt);
     if (waitMs > 0) return waitMs;
     // Due, yet nothing came: locked, limited or taken by another. Backing off a little keeps it from spinning.
     return answer.jobs.length > 0 ? 0 : defaults.limitedBackoffMs;
+  }
+
+  /** Prefetched jobs that wait behind slots which hang go back, to be run by whoever is idle. */
+  #giveBackWaiting(): void {
+    if (this.#buffer.length === 0) return;
+    if (this.#options.clock.monotonic() - this.#movedAt < defaults.prefetchHoldMs) return;
+    this.#prefetch.stall();
+    this.#release(this.#buffer.splice(0));
   }
 
   /** While a job that may have crashed its worker runs here, nothing is prefetched beside it (J4). */
@@ -255,6 +270,7 @@ export class Worker {
     const attempt = new Attempt(job, handler, this.#host(job));
     held.attempt = attempt;
     this.#running.add(attempt);
+    this.#movedAt = clock.monotonic();
     if (emitter.wants("job:started")) {
       emitter.emit("job:started", { ...describeJob(job), delayMs: delayOf(job, attempt.startedAt) });
     }
@@ -267,6 +283,7 @@ export class Worker {
 
   #freeSlot(attempt: Attempt, durationMs: number): void {
     this.#prefetch.learn(durationMs);
+    this.#movedAt = this.#options.clock.monotonic();
     this.#running.delete(attempt);
     if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     this.#pump();

@@ -49,13 +49,14 @@ function recoverOne(
   request: ClaimRequest,
   now: Millis,
 ): ClaimedJob | undefined {
+  if (request.starts < 1) return undefined;
   for (const { queue, limit } of wants) {
     // It is started again, so the rate counts it; it is active already, so the concurrency does not.
     if (limit < 1 || request.limit < 1 || rateLeft(world, queue, now).limit < 1) continue;
     for (let job = expired(world, queue, now); job !== undefined; job = expired(world, queue, now)) {
       if (world.slots(job).successor === undefined) {
         spend(world, queue, 1, now);
-        return take1(world, job, request, request.starts > 0, now);
+        return take1(world, job, request, true, now);
       }
       end(world, supersedeExpired(job, now), now);
     }

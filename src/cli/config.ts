@@ -1,0 +1,24 @@
+// What `punctual.config.ts` may say.
+import type { Engine, Handler, Role, ScheduleItem } from "../index.ts";
+
+/** The contents of `punctual.config.ts` (or .mts, .js, .mjs): its default export, or its named exports. */
+export interface PunctualConfig {
+  /** A URL or an engine; `--engine` goes before it, the environment comes after it. */
+  readonly engine?: string | Engine;
+  /** A module whose exports are handlers, as a path from the config's folder; `--tasks` goes before it. */
+  readonly tasks?: string;
+  readonly handlers?: readonly Handler[];
+  /** Ensured whenever `punctual serve` starts. */
+  readonly schedules?: readonly ScheduleItem[];
+  /** All three by default. */
+  readonly roles?: readonly Role[];
+  /** Jobs run at once; 5 by default. */
+  readonly concurrency?: number;
+  /** Queues beside those of the handlers' tasks. */
+  readonly queues?: readonly string[];
+}
+
+/** Types a config; changes nothing. */
+export function defineConfig(config: PunctualConfig): PunctualConfig {
+  return config;
+}

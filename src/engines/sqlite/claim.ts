@@ -1,0 +1,288 @@
+// Claiming: expired leases first and alone, then due jobs by lane, priority, due time and insertion.
+import type { Millis } from "../../core/clock.ts";
+import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
+import type { ClaimedJob, Job } from "../../core/job.ts";
+import {
+  everyQueue,
+  isLimited,
+  type Queue,
+  type RateWindow,
+  rateAllowance,
+  shareLanes,
+  spendRate,
+} from "../../core/queue.ts";
+import { applyClaim, supersedeExpired } from "../../core/settling.ts";
+import { endJob } from "./ending.ts";
+import { earliest, saveJob, slotsOf } from "./job-table.ts";
+import type { ReadyLane } from "./lanes.ts";
+import { checkEpoch } from "./migrations/migrate.ts";
+import { findQueue, saveWindow } from "./queues.ts";
+import {
+  type JobRow,
+  jobColumns,
+  type ReadyRow,
+  readyColumns,
+  readyJob,
+  type Stored,
+  toJob,
+  toStored,
+} from "./rows.ts";
+import type { Tx } from "./tx.ts";
+
+/** Rows that one claim moves from deferred to ready in one queue, at most. */
+const promotedMax = 1_000;
+
+const repeatStatement = `-- jobs.claimedBy
+SELECT ${jobColumns} FROM punctual_jobs WHERE place = 'active' AND token = ? AND worker = ? ORDER BY priority, due_at, seq`;
+
+const firstLeaseStatement = `-- jobs.firstLease
+SELECT lease_until AS at FROM punctual_jobs WHERE queue = ? AND place = 'active' ORDER BY lease_until, seq LIMIT 1`;
+
+const expiredStatement = `-- jobs.expired
+SELECT ${jobColumns} FROM punctual_jobs WHERE queue = ? AND place = 'active' AND lease_until <= ?
+ORDER BY lease_until, seq LIMIT 1`;
+
+const firstDeferredStatement = `-- jobs.firstDeferred
+SELECT due_at AS at FROM punctual_jobs WHERE queue = ? AND place = 'deferred' ORDER BY due_at, seq LIMIT 1`;
+
+const promoteStatement = `-- jobs.promote
+UPDATE punctual_jobs SET place = 'ready' WHERE seq IN (
+  SELECT seq FROM punctual_jobs WHERE queue = ? AND place = 'deferred' AND due_at <= ? ORDER BY due_at, seq LIMIT ?
+) RETURNING tenant`;
+
+const readyStatement = `-- jobs.ready
+SELECT ${readyColumns} FROM punctual_jobs WHERE queue = ? AND tenant = ? AND place = 'ready'
+ORDER BY priority, due_at, seq LIMIT ?`;
+
+// What applyClaim changes in a job that has no lease to recover, for many at once.
+const claimStatement = `-- jobs.claim
+UPDATE punctual_jobs
+SET place = 'active', attempt = attempt + 1, token = ?, worker = ?, claimed_at = ?, lease_until = ?, started = ?
+WHERE seq IN (SELECT value FROM json_each(?))`;
+
+/** A wanted queue that is not paused, with what is known of it while the claim goes on. */
+interface OpenQueue {
+  readonly name: string;
+  readonly limit: number;
+  readonly record: Queue | undefined;
+  /** What its rate limit has counted, this claim's own jobs included. */
+  window: RateWindow;
+  /** When its first lease ends. */
+  leaseUntil: Millis | undefined;
+  /** When its first deferred job is due. */
+  deferredUntil: Millis | undefined;
+}
+
+interface Picked {
+  readonly seq: number;
+  readonly job: Job;
+}
+
+export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
+  checkEpoch(tx.connection);
+  if (request.repeat === true) {
+    const again = claimedBefore(tx, request);
+    if (again.length > 0) return { jobs: again, nextDueAt: tx.now, paused: [], limited: [] };
+  }
+  const { open, paused, limited } = lookAt(tx, request);
+  const recovered = recoverOne(tx, open, request);
+  for (const queue of open) queue.deferredUntil = promote(tx, queue);
+  const jobs = recovered === undefined ? take(tx, open, request) : [recovered];
+  return { jobs, nextDueAt: earliest(open.map((queue) => nextDue(tx, queue))), paused, limited };
+}
+
+/** The answer to a claim that finds nothing; undefined when there may be something. Takes no write lock. */
+export function nothingToClaim(tx: Tx, request: ClaimRequest): ClaimAnswer | undefined {
+  if (request.repeat === true) return undefined;
+  checkEpoch(tx.connection);
+  const { open, paused, limited } = lookAt(tx, request);
+  const waits = open.flatMap(({ leaseUntil, deferredUntil }) => [leaseUntil, deferredUntil]);
+  const nextDueAt = earliest(waits);
+  const isDue = nextDueAt !== undefined && nextDueAt <= tx.now;
+  if (isDue || open.some(({ name }) => tx.lanes.hasReady(name))) return undefined;
+  return { jobs: [], nextDueAt: earliest(open.map((queue) => nextDue(tx, queue))), paused, limited };
+}
+
+/** What the wanted queues are like as the claim begins. */
+function lookAt(tx: Tx, { wants }: ClaimRequest) {
+  const allPaused = findQueue(tx, everyQueue)?.queue.paused === true;
+  const paused: string[] = [];
+  const limited: string[] = [];
+  const open: OpenQueue[] = [];
+  for (const { queue: name, limit } of wants) {
+    const stored = findQueue(tx, name);
+    if (isLimited(stored?.queue)) limited.push(name);
+    if (allPaused || stored?.queue.paused === true) paused.push(name);
+    else {
+      const leaseUntil = firstLease(tx, name);
+      const deferredUntil = firstDeferred(tx, name);
+      open.push({ name, limit, record: stored?.queue, window: stored?.window ?? [], leaseUntil, deferredUntil });
+    }
+  }
+  return { open, paused, limited };
+}
+
+function claimedBefore({ connection }: Tx, { claimId, worker }: ClaimRequest): ClaimedJob[] {
+  return connection.tuples<JobRow>(repeatStatement, claimId, worker).map((row) => {
+    const job = toJob(row) as ClaimedJob;
+    return { ...job, recovered: job.attempts.at(-1)?.outcome === "lost" };
+  });
+}
+
+/** A job whose lease has ended, alone. One with a successor ends instead, and the next is looked at. */
+function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): ClaimedJob | undefined {
+  for (const queue of open) {
+    // It is started again, so the rate counts it; it is active already, so the concurrency does not.
+    if (queue.limit < 1 || request.limit < 1 || rateLeft(tx, queue).limit < 1) continue;
+    while (queue.leaseUntil !== undefined && queue.leaseUntil <= tx.now) {
+      const [row] = tx.connection.tuples<JobRow>(expiredStatement, queue.name, tx.now);
+      if (row === undefined) break;
+      const recovered = recover(tx, toStored(row), request);
+      queue.leaseUntil = firstLease(tx, queue.name);
+      if (recovered === undefined) continue;
+      spend(tx, queue, 1);
+      return recovered;
+    }
+  }
+  return undefined;
+}
+
+function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | undefined {
+  const { job } = stored;
+  if (slotsOf(tx, job).successor !== undefined) {
+    endJob(tx, supersedeExpired(job, tx.now), stored);
+    return undefined;
+  }
+  const claimed = applyClaim(job, leaseFor(request, request.starts > 0), tx.now);
+  saveJob(tx, claimed, stored);
+  return claimed;
+}
+
+function leaseFor({ claimId, worker, leaseMs }: ClaimRequest, startsNow: boolean) {
+  return { token: claimId, worker, leaseMs, startsNow };
+}
+
+function firstLease({ connection }: Tx, queue: string): Millis | undefined {
+  return connection.get<{ at: Millis }>(firstLeaseStatement, queue)?.at;
+}
+
+function firstDeferred({ connection }: Tx, queue: string): Millis | undefined {
+  return connection.get<{ at: Millis }>(firstDeferredStatement, queue)?.at;
+}
+
+/** Moves what has come due from deferred to ready, a bounded number of rows; returns when the next is due. */
+function promote(tx: Tx, { name, deferredUntil }: OpenQueue): Millis | undefined {
+  const { connection, lanes, now } = tx;
+  if (deferredUntil === undefined || deferredUntil > now) return deferredUntil;
+  for (const { tenant } of connection.all<{ tenant: string }>(promoteStatement, name, now, promotedMax)) {
+    lanes.add(name, tenant, "deferred", -1);
+    lanes.add(name, tenant, "ready", 1);
+  }
+  return firstDeferred(tx, name);
+}
+
+function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): ClaimedJob[] {
+  const jobs: ClaimedJob[] = [];
+  const starting: number[] = [];
+  const prefetched: number[] = [];
+  let bytes = 0;
+  for (const queue of open) {
+    const room = Math.min(queue.limit, request.limit - jobs.length, allowance(tx, queue).limit);
+    if (room <= 0) continue;
+    const before = jobs.length;
+    const lanes = shareReady(tx, queue.name, room);
+    for (const { seq, job } of inTurn(lanes)) {
+      bytes += job.input.length;
+      if (jobs.length > 0 && bytes > request.bytesMax) break;
+      const startsNow = jobs.length < request.starts;
+      jobs.push(applyClaim(job, leaseFor(request, startsNow), tx.now));
+      (startsNow ? starting : prefetched).push(seq);
+    }
+    const taken = jobs.slice(before);
+    countTaken(tx, lanes, taken);
+    if (taken.length === 0) continue;
+    queue.leaseUntil = earliest([queue.leaseUntil, tx.now + request.leaseMs]);
+    spend(tx, queue, taken.length);
+  }
+  markClaimed(tx, request, starting, true);
+  markClaimed(tx, request, prefetched, false);
+  return jobs;
+}
+
+interface LanePick {
+  readonly lane: ReadyLane;
+  readonly pass: number;
+  readonly picked: readonly Picked[];
+}
+
+/** The next jobs of a queue, shared among its lanes. */
+function shareReady(tx: Tx, queue: string, limit: number): LanePick[] {
+  const lanes = tx.lanes.ready(queue, limit);
+  return shareLanes(lanes, limit).flatMap(({ tenant, take, pass }) => {
+    const lane = lanes.find((one) => one.tenant === tenant);
+    if (lane === undefined) return [];
+    const rows = tx.connection.tuples<ReadyRow>(readyStatement, queue, tenant, take);
+    return { lane, pass, picked: rows.map((row) => ({ seq: row[0], job: readyJob(row, queue, tenant) })) };
+  });
+}
+
+/** One job of each lane in turn. */
+function inTurn(lanes: readonly LanePick[]): readonly Picked[] {
+  const [only] = lanes;
+  if (lanes.length === 1 && only !== undefined) return only.picked;
+  const longest = Math.max(0, ...lanes.map(({ picked }) => picked.length));
+  return Array.from({ length: longest }, (_, turn) => lanes.flatMap(({ picked }) => picked[turn] ?? [])).flat();
+}
+
+function countTaken(tx: Tx, lanes: readonly LanePick[], taken: readonly ClaimedJob[]): void {
+  for (const { lane, pass } of lanes) {
+    const count = lanes.length === 1 ? taken.length : taken.filter((job) => job.tenant === lane.tenant).length;
+    tx.lanes.take(lane, count, pass);
+  }
+}
+
+function markClaimed(tx: Tx, request: ClaimRequest, seqs: readonly number[], startsNow: boolean): void {
+  if (seqs.length === 0) return;
+  const { claimId, worker, leaseMs } = request;
+  const started = Number(startsNow);
+  tx.connection.run(claimStatement, claimId, worker, tx.now, tx.now + leaseMs, started, `[${seqs.join(",")}]`);
+}
+
+/** What a queue may give to one claim. */
+interface Allowance {
+  readonly limit: number;
+  /** When a rate limit gives again. */
+  readonly regainAt?: Millis | undefined;
+}
+
+function allowance(tx: Tx, queue: OpenQueue): Allowance {
+  const rate = rateLeft(tx, queue);
+  const concurrency = queue.record?.concurrency;
+  if (concurrency === undefined) return rate;
+  return { ...rate, limit: Math.min(rate.limit, concurrency - tx.lanes.active(queue.name)) };
+}
+
+function rateLeft({ now }: Tx, queue: OpenQueue): Allowance {
+  const rate = queue.record?.rate;
+  if (rate === undefined) return { limit: Number.POSITIVE_INFINITY };
+  const { allowed, window, regainAt } = rateAllowance(rate, queue.window, now);
+  queue.window = window;
+  return { limit: allowed, regainAt };
+}
+
+function spend(tx: Tx, queue: OpenQueue, claims: number): void {
+  const rate = queue.record?.rate;
+  if (rate === undefined) return;
+  queue.window = spendRate(rate, queue.window, claims, tx.now);
+  saveWindow(tx, queue.name, queue.window);
+}
+
+/** When the queue next has something to claim, after this claim. */
+function nextDue(tx: Tx, queue: OpenQueue): Millis | undefined {
+  const { leaseUntil, deferredUntil } = queue;
+  const recoverAt = rateLeft(tx, queue).regainAt ?? 0;
+  const waits = [leaseUntil === undefined ? undefined : Math.max(leaseUntil, recoverAt), deferredUntil];
+  if (!tx.lanes.hasReady(queue.name)) return earliest(waits);
+  const { limit, regainAt } = allowance(tx, queue);
+  return earliest([...waits, limit > 0 ? tx.now : regainAt]);
+}

@@ -1,0 +1,57 @@
+// What a fence looks at, read without the rest of a job: for core's `holds`, many at a time.
+import type { JobId } from "../../core/id.ts";
+import type { LeaseState } from "../../core/lease.ts";
+import { type Place, stateOf } from "./rows.ts";
+import type { Tx } from "./tx.ts";
+
+const fencesStatement = `-- jobs.fences
+SELECT ids.key, seq, tenant, queue, place, attempt, token, started, cancel_requested,
+  jobs.key IS NOT NULL OR schedule IS NOT NULL, detail
+FROM json_each(?) AS ids CROSS JOIN punctual_jobs AS jobs WHERE jobs.id = unhex(ids.value, '-')`;
+
+type FenceRow = readonly [
+  index: number,
+  seq: number,
+  tenant: string,
+  queue: string,
+  place: Place,
+  attempt: number,
+  token: string | null,
+  started: number | null,
+  cancelRequested: number | null,
+  tied: number,
+  detail: string | null,
+];
+
+/** A pending or active job as a fence sees it. */
+export interface Fence extends LeaseState {
+  readonly seq: number;
+  readonly tenant: string;
+  readonly queue: string;
+  readonly started: boolean;
+  readonly cancelRequested: boolean;
+  /** It has a key or a schedule, which its end would touch as well. */
+  readonly tied: boolean;
+  readonly detail: string | null;
+}
+
+/** The fences of jobs, each at its id's place in the list; null asks for none, undefined says that there is none. */
+export function readFences({ connection }: Tx, ids: readonly (JobId | null)[]): (Fence | undefined)[] {
+  const fences: (Fence | undefined)[] = new Array(ids.length).fill(undefined);
+  for (const row of connection.tuples<FenceRow>(fencesStatement, JSON.stringify(ids))) {
+    const [index, seq, tenant, queue, place, attempt, token, started, cancelRequested, tied, detail] = row;
+    fences[index] = {
+      seq,
+      tenant,
+      queue,
+      state: stateOf(place),
+      attempt,
+      token: token ?? undefined,
+      started: started === 1,
+      cancelRequested: cancelRequested === 1,
+      tied: tied === 1,
+      detail,
+    };
+  }
+  return fences;
+}

@@ -1,0 +1,184 @@
+// Jobs in SQLite: the contract's JobStore.
+import { setImmediate } from "node:timers/promises";
+import type { Millis } from "../../core/clock.ts";
+import type { JobFilter, JobStore, StatsFilter } from "../../core/engine.ts";
+import type { Job } from "../../core/job.ts";
+import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
+import type { LaneCounts } from "../../core/queue.ts";
+import { change } from "./change.ts";
+import { claim, nothingToClaim } from "./claim.ts";
+import type { Value } from "./database.ts";
+import { extendAll } from "./extend.ts";
+import { insertAll } from "./insert.ts";
+import { findJob } from "./job-table.ts";
+import { finishedColumns, type JobRow, jobColumns, type Place, toJob } from "./rows.ts";
+import { settleAll } from "./settle.ts";
+import type { Steps, Tx } from "./tx.ts";
+
+/** Deferred jobs that came due unobserved are counted up to here (J14). */
+const dueCountMax = 10_000;
+
+/** Pending jobs that one step of a listing looks at: a rare match in a long backlog must not hold up the event loop. */
+const listedRowsMax = 20_000;
+
+const filterClause = `WITH filter (of_tenant, of_queue, of_task, of_schedule, of_places, of_keyed, of_prefix, of_due_from, of_due_before)
+AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))`;
+
+const conditions = `(of_tenant IS NULL OR tenant = of_tenant)
+  AND (of_queue IS NULL OR queue = of_queue)
+  AND (of_task IS NULL OR task = of_task)
+  AND (of_schedule IS NULL OR schedule = of_schedule)
+  AND (of_places IS NULL OR place IN (SELECT value FROM json_each(of_places)))
+  AND (of_keyed IS NULL OR key IS NOT NULL)
+  AND (of_prefix IS NULL OR substr(key, 1, length(of_prefix)) = of_prefix)
+  AND (of_due_from IS NULL OR due_at >= of_due_from)
+  AND (of_due_before IS NULL OR due_at < of_due_before)`;
+
+const finishedList = `SELECT ${finishedColumns} FROM filter CROSS JOIN punctual_finished
+WHERE seq < ? AND seq >= ? AND ${conditions}
+ORDER BY seq DESC LIMIT ?`;
+
+const listStatement = `-- jobs.list
+${filterClause}
+SELECT ${jobColumns} FROM filter CROSS JOIN punctual_jobs WHERE seq < ? AND seq >= ? AND ${conditions}
+UNION ALL
+${finishedList}`;
+
+// Without pending jobs, however many there are, a listing is short.
+const listStartedStatement = `-- jobs.listStarted
+${filterClause}
+SELECT ${jobColumns} FROM filter CROSS JOIN punctual_jobs INDEXED BY punctual_jobs_active
+WHERE place = 'active' AND seq < ? AND seq >= ? AND ${conditions}
+UNION ALL
+${finishedList}`;
+
+const stepStatement = `-- jobs.listStep
+SELECT seq FROM punctual_jobs WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?`;
+
+const statsStatement = `-- jobs.stats
+WITH filter (of_tenant, of_queue) AS (VALUES (?, ?))
+SELECT * FROM filter CROSS JOIN punctual_lanes
+WHERE (of_tenant IS NULL OR tenant = of_tenant) AND (of_queue IS NULL OR queue = of_queue) ORDER BY lane`;
+
+const dueStatement = `-- jobs.countDue
+SELECT tenant, count(*) AS due FROM (
+  SELECT tenant FROM punctual_jobs WHERE queue = ? AND place = 'deferred' AND due_at <= ? ORDER BY due_at LIMIT ?
+) GROUP BY tenant`;
+
+interface LaneRow {
+  readonly queue: string;
+  readonly tenant: string;
+  readonly ready: number;
+  readonly deferred: number;
+  readonly held: number;
+  readonly active: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  readonly completed_total: number;
+  readonly failed_total: number;
+  readonly cancelled_total: number;
+}
+
+export function jobStore(steps: Steps): JobStore {
+  let idle = false;
+  return {
+    insert: (inserts) => steps.write((tx) => insertAll(tx, inserts)),
+    claim: async (request) => {
+      // After a claim that found nothing, the next ones look before they take the write lock.
+      const nothing = idle ? await steps.read((tx) => nothingToClaim(tx, request)) : undefined;
+      const answer = nothing ?? (await steps.write((tx) => claim(tx, request)));
+      idle = answer.jobs.length === 0;
+      return answer;
+    },
+    extend: (extensions, leaseMs) => steps.write((tx) => extendAll(tx, extensions, leaseMs)),
+    settle: (settlements) => steps.write((tx) => settleAll(tx, settlements)),
+    change: (changes) => steps.write((tx) => changes.map((one) => change(tx, one))),
+    get: (id, tenant) =>
+      steps.read((tx) => {
+        const job = findJob(tx, id)?.job;
+        return tenant === undefined || job?.tenant === tenant ? job : undefined;
+      }),
+    list: (filter, page) => list(steps, filter, page),
+    stats: (filter) => steps.read((tx) => stats(tx, filter)),
+    purge: (request) => steps.write((tx) => tx.retention.purge(tx, request)),
+  };
+}
+
+async function list(
+  steps: Steps,
+  filter: JobFilter,
+  page: { readonly limit: number; readonly cursor?: string },
+): Promise<Page<Job>> {
+  const values = filterValues(filter);
+  const withPending = filter.states === undefined || filter.states.includes("pending");
+  const statement = withPending ? listStatement : listStartedStatement;
+  let before = page.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(decodeCursor(page.cursor, 1)[0]);
+  const rows: JobRow[] = [];
+  for (;;) {
+    const step = await steps.read(({ connection }) => {
+      const from = withPending ? connection.get<{ seq: number }>(stepStatement, before, listedRowsMax)?.seq : undefined;
+      const span = [before, from ?? 0];
+      const left = page.limit + 1 - rows.length;
+      return { from, rows: connection.tuples<JobRow>(statement, ...values, ...span, ...span, left) };
+    });
+    rows.push(...step.rows);
+    if (step.from === undefined || rows.length > page.limit) break;
+    before = step.from;
+    await setImmediate();
+  }
+  const shown = rows.slice(0, page.limit);
+  const last = shown.at(-1);
+  const items = shown.map(toJob);
+  return { items, ...(rows.length > page.limit && last !== undefined ? { next: encodeCursor([last[0]]) } : {}) };
+}
+
+function filterValues(filter: JobFilter): Value[] {
+  const places = filter.states?.flatMap((state): Place[] =>
+    state === "pending" ? ["ready", "deferred", "held"] : [state],
+  );
+  return [
+    filter.tenant ?? null,
+    filter.queue ?? null,
+    filter.task ?? null,
+    filter.schedule ?? null,
+    places === undefined ? null : JSON.stringify(places),
+    filter.keyed === true ? 1 : null,
+    filter.keyPrefix ?? null,
+    filter.dueFrom ?? null,
+    filter.dueBefore ?? null,
+  ];
+}
+
+function stats(tx: Tx, filter: StatsFilter): LaneCounts[] {
+  const lanes = tx.connection.all<LaneRow>(statsStatement, filter.tenant ?? null, filter.queue ?? null);
+  const due = new Map<string, ReadonlyMap<string, number>>();
+  let left = dueCountMax;
+  for (const { queue, deferred } of lanes) {
+    if (deferred === 0 || due.has(queue)) continue;
+    const counted = countDue(tx, queue, tx.now, left);
+    due.set(queue, counted);
+    for (const count of counted.values()) left -= count;
+  }
+  return lanes.map((lane) => laneCounts(lane, due.get(lane.queue)?.get(lane.tenant) ?? 0));
+}
+
+/** Deferred jobs that have come due and wait for the next claim to move them. */
+function countDue({ connection }: Tx, queue: string, now: Millis, limit: number): ReadonlyMap<string, number> {
+  const rows = connection.all<{ tenant: string; due: number }>(dueStatement, queue, now, limit);
+  return new Map(rows.map(({ tenant, due }) => [tenant, due]));
+}
+
+function laneCounts(lane: LaneRow, due: number): LaneCounts {
+  return {
+    tenant: lane.tenant,
+    queue: lane.queue,
+    waiting: lane.ready + due,
+    delayed: lane.deferred - due + lane.held,
+    active: lane.active,
+    completed: lane.completed,
+    failed: lane.failed,
+    cancelled: lane.cancelled,
+    totals: { completed: lane.completed_total, failed: lane.failed_total, cancelled: lane.cancelled_total },
+  };
+}

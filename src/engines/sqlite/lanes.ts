@@ -1,0 +1,163 @@
+// The counters of lanes. A call's changes are gathered here and written once per lane at its end, never row by row.
+import type { LaneShare } from "../../core/queue.ts";
+import type { Connection } from "./database.ts";
+import type { Place } from "./rows.ts";
+
+/** What one call changes in a lane's counters. */
+interface Change {
+  readonly queue: string;
+  readonly tenant: string;
+  readonly places: Record<Place, number>;
+  readonly totals: { completed: number; failed: number; cancelled: number };
+}
+
+type AddedRow = readonly [lane: number, hasReady: number, listed: number, pass: number];
+
+/** A lane with ready jobs, as a claim shares them. */
+export interface ReadyLane extends LaneShare {
+  readonly lane: number;
+}
+
+const addStatement = `-- lanes.add
+UPDATE punctual_lanes SET
+  ready = ready + ?, deferred = deferred + ?, held = held + ?, active = active + ?,
+  completed = completed + ?, failed = failed + ?, cancelled = cancelled + ?,
+  completed_total = completed_total + ?, failed_total = failed_total + ?, cancelled_total = cancelled_total + ?
+WHERE queue = ? AND tenant = ? RETURNING lane, ready > 0, listed, pass`;
+
+const createStatement = `-- lanes.create
+INSERT INTO punctual_lanes (queue, tenant, ready, deferred, held, active, completed, failed, cancelled,
+  completed_total, failed_total, cancelled_total, listed, pass, weight)
+VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)`;
+
+// Only when a lane fills or empties: the counters alone touch no index.
+const listStatement = "-- lanes.list\nUPDATE punctual_lanes SET listed = ?, pass = ? WHERE lane = ?";
+
+const lowestPassStatement = `-- lanes.lowestPass
+SELECT min(pass) AS pass FROM punctual_lanes WHERE queue = ? AND listed = 1`;
+
+const takeStatement = `-- lanes.take
+UPDATE punctual_lanes SET ready = ready - ?, active = active + ?, listed = (ready > ?), pass = ? WHERE lane = ?`;
+
+// No more than `limit` lanes can be served by `limit` claims, and those are the ones with the lowest passes.
+const readyStatement = `-- lanes.ready
+SELECT lane, tenant, ready, pass, weight FROM punctual_lanes WHERE queue = ? AND listed = 1 ORDER BY pass, lane LIMIT ?`;
+
+const anyReadyStatement = `-- lanes.anyReady
+SELECT 1 AS found FROM punctual_lanes WHERE queue = ? AND listed = 1 LIMIT 1`;
+
+const activeStatement = `-- lanes.active
+SELECT coalesce(sum(active), 0) AS active FROM punctual_lanes WHERE queue = ?`;
+
+const unfinishedStatement = `-- lanes.unfinished
+SELECT coalesce(sum(ready + deferred + held + active), 0) AS unfinished FROM punctual_lanes WHERE tenant = ?`;
+
+/** The counters of lanes inside one transaction. */
+export class Lanes {
+  readonly #connection: Connection;
+  readonly #changes = new Map<string, Map<string, Change>>();
+  #last: Change | undefined;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+  }
+
+  /** `count` jobs of a lane more in a place, or fewer. */
+  add(queue: string, tenant: string, place: Place, count: number): void {
+    this.#change(queue, tenant).places[place] += count;
+  }
+
+  /** `count` jobs of a lane have ended so. */
+  addEnded(queue: string, tenant: string, state: "completed" | "failed" | "cancelled", count: number): void {
+    this.#change(queue, tenant).totals[state] += count;
+  }
+
+  /** Writes what was gathered; reads of this class do so first. */
+  flush(): void {
+    if (this.#last === undefined) return;
+    for (const lanes of this.#changes.values()) for (const change of lanes.values()) this.#write(change);
+    this.forget();
+  }
+
+  /** Drops what was gathered since the last flush: the rows it counted have been rolled back. */
+  forget(): void {
+    this.#changes.clear();
+    this.#last = undefined;
+  }
+
+  /** The lanes that the next `limit` claims of a queue may be given to, in the order of their creation. */
+  ready(queue: string, limit: number): ReadyLane[] {
+    this.flush();
+    return this.#connection.all<ReadyLane>(readyStatement, queue, limit).sort((a, b) => a.lane - b.lane);
+  }
+
+  hasReady(queue: string): boolean {
+    this.flush();
+    return this.#connection.get(anyReadyStatement, queue) !== undefined;
+  }
+
+  /** `count` of a lane's ready jobs have been claimed. */
+  take({ lane }: ReadyLane, count: number, pass: number): void {
+    this.#connection.run(takeStatement, count, count, count, pass, lane);
+  }
+
+  active(queue: string): number {
+    this.flush();
+    return this.#connection.get<{ active: number }>(activeStatement, queue)?.active ?? 0;
+  }
+
+  /** The tenant's pending and active jobs. */
+  unfinished(tenant: string): number {
+    this.flush();
+    return this.#connection.get<{ unfinished: number }>(unfinishedStatement, tenant)?.unfinished ?? 0;
+  }
+
+  #change(queue: string, tenant: string): Change {
+    const last = this.#last;
+    if (last !== undefined && last.queue === queue && last.tenant === tenant) return last;
+    let lanes = this.#changes.get(queue);
+    if (lanes === undefined) {
+      lanes = new Map();
+      this.#changes.set(queue, lanes);
+    }
+    let change = lanes.get(tenant);
+    if (change === undefined) {
+      const places = { ready: 0, deferred: 0, held: 0, active: 0, completed: 0, failed: 0, cancelled: 0 };
+      change = { queue, tenant, places, totals: { completed: 0, failed: 0, cancelled: 0 } };
+      lanes.set(tenant, change);
+    }
+    this.#last = change;
+    return change;
+  }
+
+  #write({ queue, tenant, places, totals }: Change): void {
+    const values = [
+      places.ready,
+      places.deferred,
+      places.held,
+      places.active,
+      places.completed,
+      places.failed,
+      places.cancelled,
+      totals.completed,
+      totals.failed,
+      totals.cancelled,
+      queue,
+      tenant,
+    ];
+    let [row] = this.#connection.tuples<AddedRow>(addStatement, ...values);
+    if (row === undefined) {
+      this.#connection.run(createStatement, queue, tenant);
+      [row] = this.#connection.tuples<AddedRow>(addStatement, ...values);
+    }
+    if (row === undefined) throw new Error(`the lane of ${tenant} in ${queue} could not be counted`);
+    const [lane, hasReady, listed, pass] = row;
+    if (hasReady === listed) return;
+    this.#connection.run(listStatement, hasReady, hasReady === 1 ? this.#enteringPass(queue, pass) : pass, lane);
+  }
+
+  /** A lane that was empty re-enters at the lowest pass of the queue's ready lanes, as shareLanes asks. */
+  #enteringPass(queue: string, pass: number): number {
+    return Math.max(pass, this.#connection.get<{ pass: number | null }>(lowestPassStatement, queue)?.pass ?? 0);
+  }
+}

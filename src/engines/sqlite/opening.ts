@@ -1,0 +1,97 @@
+// Opening a store: everything that can refuse it comes before the first write.
+import type { Clock } from "../../core/clock.ts";
+import { EngineNotConfiguredError, StoreUnsafeError } from "../../core/errors.ts";
+import { Connection, type Database, rollBack, sqliteCode } from "./database.ts";
+import { applicationId, checkContent, checkHeader, checkPlace, isNew, openFile } from "./file.ts";
+import { checkEpoch, hasStore, migrate, missing } from "./migrations/migrate.ts";
+import { patiently, translate } from "./patience.ts";
+
+/** How to open a store. */
+export interface OpenOptions {
+  /** A resolved path or ":memory:", or the user's own open database. */
+  readonly location: string | Database;
+  readonly clock: Clock;
+  readonly synchronous: "normal" | "full" | undefined;
+}
+
+/** An open store. */
+export interface OpenStore {
+  readonly connection: Connection;
+  /** How long the user's own connection blocks when it is busy, in ms; ours never does. */
+  readonly blocksMs: number;
+}
+
+/** @throws StoreCorruptError, StoreTooNewError, StoreUnsafeError, EngineNotConfiguredError: the file is untouched. */
+export async function openStore(options: OpenOptions): Promise<OpenStore> {
+  const { location } = options;
+  if (typeof location !== "string") return openOn(new Connection(location), options);
+  if (location !== ":memory:") {
+    checkPlace(location);
+    checkHeader(location);
+  }
+  let database: Database | undefined;
+  try {
+    database = await openFile(location);
+    return await openOn(new Connection(database), options);
+  } catch (error) {
+    database?.close();
+    if (sqliteCode(error) === "CANTOPEN") {
+      throw new EngineNotConfiguredError(`${location} cannot be opened`, {
+        field: "location",
+        mend: "Check that the file and its folder may be read and written.",
+        cause: error,
+      });
+    }
+    throw translate(error, `${location} cannot be opened`);
+  }
+}
+
+async function openOn(connection: Connection, options: OpenOptions): Promise<OpenStore> {
+  const path = typeof options.location === "string" ? options.location : undefined;
+  await patiently(() => {
+    if (path !== undefined) checkContent(connection, path);
+    checkEpochIfAny(connection);
+  });
+  const blocksMs = path === undefined ? timeoutOf(connection) : 0;
+  await setUp(connection, path, options.synchronous);
+  await patiently(() => applyMissing(connection, options.clock, path !== undefined));
+  return { connection, blocksMs };
+}
+
+async function setUp(connection: Connection, path: string | undefined, synchronous: "normal" | "full" | undefined) {
+  const row = await patiently(() =>
+    connection.get<{ journal_mode: string }>("-- store.wal\nPRAGMA journal_mode = WAL"),
+  );
+  const mode = row?.journal_mode;
+  if (path !== undefined && path !== ":memory:" && mode !== "wal") {
+    throw new StoreUnsafeError(`${path} cannot be used in WAL mode: it stays in mode ${mode}`, {
+      mend: "Put the file on a local disk.",
+    });
+  }
+  // A user's connection keeps the durability that its owner chose, unless this option is given.
+  const wanted = synchronous ?? (path === undefined ? undefined : "normal");
+  if (wanted !== undefined) connection.database.exec(`PRAGMA synchronous = ${wanted.toUpperCase()}`);
+}
+
+function applyMissing(connection: Connection, clock: Clock, ours: boolean): void {
+  if (missing(connection).length === 0) return;
+  connection.run("-- migrations.begin\nBEGIN IMMEDIATE");
+  try {
+    // Another process may have been here since.
+    checkEpochIfAny(connection);
+    if (ours && isNew(connection)) connection.database.exec(`PRAGMA application_id = ${applicationId}`);
+    migrate(connection, clock.now());
+    connection.run("-- migrations.commit\nCOMMIT");
+  } catch (error) {
+    rollBack(connection);
+    throw error;
+  }
+}
+
+function checkEpochIfAny(connection: Connection): void {
+  if (hasStore(connection)) checkEpoch(connection);
+}
+
+function timeoutOf(connection: Connection): number {
+  return connection.get<{ timeout: number }>("-- store.timeout\nPRAGMA busy_timeout")?.timeout ?? 0;
+}

@@ -1,0 +1,154 @@
+// Schedules in SQLite: the contract's ScheduleStore. What a put or a fire does is core's decision; here it is stored.
+import { putEvents, removeEvent } from "../../core/audit.ts";
+import type {
+  FireAnswer,
+  FireRequest,
+  FireResult,
+  PutAnswer,
+  RemoveOutcome,
+  ScheduleFilter,
+  ScheduleRemoval,
+  ScheduleStore,
+} from "../../core/engine.ts";
+import type { DueSchedule, FireStep } from "../../core/firing.ts";
+import type { Guardrails } from "../../core/guardrails.ts";
+import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
+import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
+import { cancelForSchedule } from "./ending.ts";
+import { insertJob } from "./insert.ts";
+import { unfinishedOf } from "./job-table.ts";
+import { checkEpoch } from "./migrations/migrate.ts";
+import {
+  countEnabled,
+  dueSchedules,
+  findSchedule,
+  isUnmoved,
+  nextTickAt,
+  removeSchedule,
+  type ScheduleRow,
+  saveSchedule,
+  toSchedule,
+} from "./schedule-table.ts";
+import type { Steps, Tx } from "./tx.ts";
+
+const listStatement = `-- schedules.list
+WITH filter (of_task, of_queue, of_enabled, of_prefix) AS (VALUES (?, ?, ?, ?))
+SELECT schedule FROM filter CROSS JOIN punctual_schedules
+WHERE (tenant, id) > (?, ?)
+  AND (of_task IS NULL OR task = of_task)
+  AND (of_queue IS NULL OR queue = of_queue)
+  AND (of_enabled IS NULL OR enabled = of_enabled)
+  AND (of_prefix IS NULL OR substr(id, 1, length(of_prefix)) = of_prefix)
+ORDER BY tenant, id LIMIT ?`;
+
+const listOfTenantStatement = `-- schedules.listOfTenant
+WITH filter (of_task, of_queue, of_enabled, of_prefix) AS (VALUES (?, ?, ?, ?))
+SELECT schedule FROM filter CROSS JOIN punctual_schedules
+WHERE tenant = ? AND id > ?
+  AND (of_task IS NULL OR task = of_task)
+  AND (of_queue IS NULL OR queue = of_queue)
+  AND (of_enabled IS NULL OR enabled = of_enabled)
+  AND (of_prefix IS NULL OR substr(id, 1, length(of_prefix)) = of_prefix)
+ORDER BY id LIMIT ?`;
+
+export function scheduleStore(steps: Steps): ScheduleStore {
+  return {
+    put: (puts, guardrails) => steps.write((tx) => puts.map((one) => put(tx, one, guardrails))),
+    get: (ref) => steps.read((tx) => findSchedule(tx, ref)),
+    list: (filter, page) => steps.read((tx) => list(tx, filter, page)),
+    remove: (removals) => steps.write((tx) => removals.map((one) => remove(tx, one))),
+    fire: async (request) => {
+      // Most looks find nothing due: those take no write lock.
+      const idle = request.only === undefined ? await steps.read(nothingDue) : undefined;
+      return idle ?? steps.write((tx) => fire(tx, request));
+    },
+  };
+}
+
+function put(tx: Tx, request: SchedulePut, guardrails: Guardrails | undefined): PutAnswer {
+  const before = findSchedule(tx, request);
+  const plan = planPut(before, request, tx.now);
+  if (plan.outcome !== "created" && plan.outcome !== "updated") return plan;
+  const { schedule } = plan;
+  if (schedule === before) return plan;
+  const max = guardrails?.maxActiveSchedules;
+  if (max !== undefined && schedule.enabled && before?.enabled !== true) {
+    const value = countEnabled(tx, schedule.tenant) + 1;
+    if (value > max) return { outcome: "limit", limit: "maxActiveSchedules", max, value };
+  }
+  saveSchedule(tx, schedule);
+  for (const event of putEvents(before, plan, tx.now, request.actor)) tx.append(event);
+  if (request.cancelPending === true && !schedule.enabled) cancelPending(tx, schedule, "disabled");
+  if (schedule.cursor.nextAt !== undefined) tx.tick(schedule.cursor.nextAt);
+  return plan;
+}
+
+function cancelPending(tx: Tx, schedule: Schedule, what: "disabled" | "removed"): void {
+  for (const { id, state } of unfinishedOf(tx, schedule.incarnation)) {
+    if (state === "pending") cancelForSchedule(tx, id, "cancelled", `its schedule was ${what}`);
+  }
+}
+
+function remove(tx: Tx, removal: ScheduleRemoval): RemoveOutcome {
+  const schedule = findSchedule(tx, removal);
+  if (schedule === undefined) return "absent";
+  if (removal.expected !== undefined && removal.expected !== schedule.revision) return "conflict";
+  removeSchedule(tx, schedule);
+  tx.append(removeEvent(schedule, tx.now, removal.actor));
+  if (removal.cancelPending === true) cancelPending(tx, schedule, "removed");
+  return "removed";
+}
+
+function list(
+  { connection }: Tx,
+  filter: ScheduleFilter,
+  page: { readonly limit: number; readonly cursor?: string },
+): Page<Schedule> {
+  const [tenant = "", id = ""] = page.cursor === undefined ? [] : decodeCursor(page.cursor, 2).map(String);
+  const common = [
+    filter.task ?? null,
+    filter.queue ?? null,
+    filter.enabled === undefined ? null : Number(filter.enabled),
+    filter.idPrefix ?? null,
+  ];
+  const rows =
+    filter.tenant === undefined
+      ? connection.all<ScheduleRow>(listStatement, ...common, tenant, id, page.limit + 1)
+      : connection.all<ScheduleRow>(listOfTenantStatement, ...common, filter.tenant, id, page.limit + 1);
+  const items = rows.slice(0, page.limit).map(toSchedule);
+  const last = items.at(-1);
+  if (rows.length <= page.limit || last === undefined) return { items };
+  return { items, next: encodeCursor([last.tenant, last.id]) };
+}
+
+function nothingDue(tx: Tx): FireAnswer | undefined {
+  checkEpoch(tx.connection);
+  const nextDueAt = nextTickAt(tx);
+  return nextDueAt !== undefined && nextDueAt <= tx.now ? undefined : { fired: [], nextDueAt };
+}
+
+function fire(tx: Tx, request: FireRequest): FireAnswer {
+  checkEpoch(tx.connection);
+  const found = request.only?.flatMap((ref) => findSchedule(tx, ref) ?? []) ?? dueSchedules(tx, request.limit);
+  const due = found.map((schedule): DueSchedule => ({ schedule, unfinished: unfinishedFor(tx, schedule) }));
+  const steps = request.decide(due, tx.now);
+  const fired = steps.flatMap((step): FireResult[] => (apply(tx, step) ? [resultOf(step)] : []));
+  return { fired, nextDueAt: nextTickAt(tx) };
+}
+
+function unfinishedFor(tx: Tx, schedule: Schedule) {
+  return schedule.definition.overlap === "allow" ? [] : unfinishedOf(tx, schedule.incarnation);
+}
+
+function apply(tx: Tx, step: FireStep): boolean {
+  if (!isUnmoved(tx, step.from)) return false;
+  saveSchedule(tx, step.to);
+  for (const id of step.cancel) cancelForSchedule(tx, id, "replaced", "a newer tick of its schedule took its place");
+  for (const job of step.insert) insertJob(tx, job, undefined);
+  for (const event of step.events) tx.append(event);
+  return true;
+}
+
+function resultOf({ from, fired, skipped, held, disabledReason }: FireStep): FireResult {
+  return { tenant: from.tenant, id: from.id, ticks: fired, skipped, held, disabledReason };
+}

@@ -1,0 +1,152 @@
+// The store: one connection, its transactions, and who is told of their commits.
+import type { Unwatch } from "../../core/engine.ts";
+import { OutcomeUnknownError, StoppedError } from "../../core/errors.ts";
+import type { Signal } from "../../core/signal.ts";
+import { Connection, type Database, isBusy, rollBack, sqliteCode } from "./database.ts";
+import { JoinedSteps } from "./joined-steps.ts";
+import { type OpenOptions, openStore } from "./opening.ts";
+import { patiently } from "./patience.ts";
+import type { Retention } from "./retention.ts";
+import { type Steps, Tx } from "./tx.ts";
+import { Watchers } from "./watchers.ts";
+
+const begin = "-- tx.begin\nBEGIN IMMEDIATE";
+const beginRead = "-- tx.beginRead\nBEGIN";
+const commit = "-- tx.commit\nCOMMIT";
+
+/** What there is between open and close. */
+interface Present {
+  readonly connection: Connection;
+  readonly blocksMs: number;
+  readonly watchers: Watchers;
+}
+
+export class Store implements Steps {
+  readonly #options: OpenOptions;
+  readonly #retention: Retention;
+  readonly #joinedConnections = new WeakMap<Database, Connection>();
+  /** The user's connection that was joined last, to tell who may be holding the lock. */
+  #lastJoined: WeakRef<Connection> | undefined;
+  #opening: Promise<void> | undefined;
+  #present: Present | undefined;
+  #closed = false;
+
+  constructor(options: OpenOptions, retention: Retention) {
+    this.#options = options;
+    this.#retention = retention;
+  }
+
+  open(): Promise<void> {
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<void> {
+    try {
+      const opened = await openStore(this.#options);
+      this.#present = { ...opened, watchers: new Watchers(opened.connection) };
+    } catch (error) {
+      // It may be opened again once the cause is mended.
+      this.#opening = undefined;
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#opening?.catch(() => {});
+    const present = this.#present;
+    this.#present = undefined;
+    present?.watchers.stop();
+    if (typeof this.#options.location === "string") present?.connection.database.close();
+  }
+
+  async write<T>(work: (tx: Tx) => T): Promise<T> {
+    return patiently(
+      () => this.#transact(begin, work),
+      () => this.#whyBusy(),
+    );
+  }
+
+  async read<T>(work: (tx: Tx) => T): Promise<T> {
+    return patiently(
+      () => this.#transact(beginRead, work),
+      () => this.#whyBusy(),
+    );
+  }
+
+  #transact<T>(how: string, work: (tx: Tx) => T): T {
+    const present = this.#expectPresent();
+    const { connection, watchers } = present;
+    const tx = new Tx(connection, this.#options.clock.now(), this.#retention);
+    beginOn(present, how);
+    let answer: T;
+    try {
+      answer = work(tx);
+      tx.finish();
+    } catch (error) {
+      rollBack(connection);
+      throw error;
+    }
+    commitOn(connection);
+    watchers.tell(tx.signals());
+    return answer;
+  }
+
+  /** The same steps on a user's connection, inside the transaction that it has open. */
+  joined(database: Database): Steps {
+    const connection = this.#joinedConnections.get(database) ?? new Connection(database);
+    this.#joinedConnections.set(database, connection);
+    return new JoinedSteps(connection, this.#options.clock, this.#retention, () => {
+      const present = this.#expectPresent();
+      this.#lastJoined = new WeakRef(connection);
+      if (present.connection.database === database) present.watchers.joined();
+    });
+  }
+
+  watch(onSignal: (signal: Signal) => void): Unwatch {
+    const { watchers } = this.#expectPresent();
+    watchers.add(onSignal);
+    return async () => watchers.remove(onSignal);
+  }
+
+  #expectPresent(): Present {
+    if (this.#present !== undefined) return this.#present;
+    throw new StoppedError(this.#closed ? "the sqlite engine is closed" : "the sqlite engine is not open yet", {
+      mend: this.#closed ? "Create another engine." : "Await open() first.",
+    });
+  }
+
+  #whyBusy(): string {
+    return this.#lastJoined?.deref()?.inTransaction === true
+      ? ": a transaction of this process that jobs were written in is still open; it must await nothing but the engine"
+      : "";
+  }
+}
+
+/** Begins, without waiting even where the user's connection would. */
+function beginOn({ connection, blocksMs }: Present, how: string): void {
+  if (blocksMs === 0) {
+    connection.run(how);
+    return;
+  }
+  connection.database.exec("PRAGMA busy_timeout = 0");
+  try {
+    connection.run(how);
+  } finally {
+    connection.database.exec(`PRAGMA busy_timeout = ${blocksMs}`);
+  }
+}
+
+function commitOn(connection: Connection): void {
+  try {
+    connection.run(commit);
+  } catch (error) {
+    rollBack(connection);
+    // A full disk and a busy reader stop a commit before it takes place; of other failures nobody can say.
+    if (isBusy(error) || sqliteCode(error) === "FULL") throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new OutcomeUnknownError(`the commit failed: ${message}`, { cause: error });
+  }
+}
