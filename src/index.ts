@@ -49,7 +49,7 @@ export { type InputOf, type Task, type TaskOptions, task } from "./core/task.ts"
 export type { EnqueueOptions, Priority } from "./runtime/enqueue-options.ts";
 export type { JobEvent, ScheduleEvent, SchedulerEvents } from "./runtime/events.ts";
 export { type Context, type Handler, type HandlerFunction, handle } from "./runtime/handler.ts";
-export type { Enqueued, EnqueueItem, JobQuery } from "./runtime/jobs-client.ts";
+export type { Enqueued, EnqueueItem, JobQuery, TimerName } from "./runtime/jobs-client.ts";
 export type { Counts, QueueLimits, QueueView, Stats } from "./runtime/queues-client.ts";
 export type { ScheduleOptions } from "./runtime/schedule-options.ts";
 export {
@@ -68,5 +68,4 @@ export type {
   ScheduleQuery,
   Triggered,
 } from "./runtime/schedules-client.ts";
-export type { TimerName } from "./runtime/timers-client.ts";
 export type { AttemptView, JobView, ScheduleView } from "./runtime/views.ts";

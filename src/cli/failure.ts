@@ -49,7 +49,9 @@ export function printFailure(failure: Failure, error: unknown, asJson: boolean):
   const { exitCode: _, ...told } = failure;
   if (asJson) console.error(JSON.stringify({ error: told }));
   else console.error(`punctual: ${failure.message}\n${sentence(failure.mend)}`);
-  if (/(?:^|[\s,])punctual(?:$|[\s,])/.test(process.env["DEBUG"] ?? "")) console.error(error);
+  // A refusal by commander repeats arguments, which may hold a password, and its stack says nothing.
+  const wanted = /(?:^|[\s,])punctual(?:$|[\s,])/.test(process.env["DEBUG"] ?? "");
+  if (wanted && !(error instanceof CommanderError)) console.error(error);
 }
 
 /** Commander's refusals, as errors of the catalogue. */
@@ -59,16 +61,17 @@ function usageFailure(error: CommanderError, command: Command | undefined): Fail
     const { exitCode } = errorCatalogue.INVALID_INPUT;
     return { code: "INVALID_INPUT", message: `${path} needs a command`, mend: `See ${path} --help.`, exitCode };
   }
-  const message = error.message.replace(/^error: /, "").replace(/\n\(?(.*?)\)?$/, " ($1)");
-  // `--engin=postgres://user:secret@host` is an unknown option too: nothing behind the name is repeated.
-  const named = /'([^'= ]+)[^']*'/.exec(message)?.[1];
   const tooMany = error.code === "commander.excessArguments";
+  const refusal = error.message.replace(/^error: /, "").replace(/\n\(?(.*?)\)?$/, " ($1)");
+  // `--engin=postgres://user:secret@host` is an unknown option too: no value is repeated, and no secret.
+  const message = tooMany
+    ? refusal.replace(/: .*$/s, "")
+    : refusal.replace(/'(-[^'=]*)=[^']*'/, "'$1'").replace(/(?<=')[^']*(?=')/, redactUrl);
+  const named = tooMany ? undefined : /'([^' ]+)[^']*'/.exec(message)?.[1];
   return {
     code: "INVALID_INPUT",
-    message: tooMany
-      ? message.replace(/: .*$/s, "")
-      : plain(message.replace(/'([^'=]*)=[^']*'/, "'$1'").replace(/'[^']*'/, (quoted) => redactUrl(quoted))),
-    ...(named === undefined || tooMany ? {} : { field: named }),
+    message: plain(message),
+    ...(named === undefined ? {} : { field: named }),
     mend: tooMany
       ? `Quote what contains spaces or *, such as '0 9 * * 1-5'; see ${path} --help.`
       : `See ${path} --help.`,

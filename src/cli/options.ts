@@ -27,7 +27,7 @@ export function present<T extends object>(options: T): { [Key in keyof T]: Exclu
 }
 
 /** A whole number; its bounds are for whoever takes it. */
-export function wholeNumber(text: string, option: string): number {
+function wholeNumber(text: string, option: string): number {
   if (/^[+-]?\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidInputError(`${option} must be a whole number, got ${shown(text)}`, { field: option });
 }

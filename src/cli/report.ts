@@ -8,12 +8,25 @@ import {
   type SchedulerEvents,
 } from "../index.ts";
 import type { GlobalOptions } from "./options.ts";
-import type { Setup } from "./serve.ts";
+import type { ChosenEngine } from "./session.ts";
 import { fields, plain } from "./table.ts";
 import { rfc3339 } from "./time.ts";
 
 interface ReportOptions extends GlobalOptions {
   readonly quiet?: boolean;
+}
+
+/** What a serving process does, as it is printed at its start. */
+interface Setup {
+  readonly engine: Pick<ChosenEngine, "shown" | "source">;
+  readonly config: string | undefined;
+  readonly roles: readonly Role[];
+  readonly tasks: readonly string[];
+  readonly tasksFile: string | undefined;
+  /** "*" when a handler takes any task. */
+  readonly queues: readonly string[];
+  readonly concurrency: number;
+  readonly schedules: number;
 }
 
 /** How each event is said to people: a word, and the rest of the line. */

@@ -164,7 +164,7 @@ function nextOf(schedule: ScheduleView, now: number): string {
 }
 
 /** A rule on one line, much as it is written in code. */
-export function ruleText(rule: Rule): string {
+function ruleText(rule: Rule): string {
   switch (rule.kind) {
     case "cron":
       return `${rule.expression} ${rule.timezone}`;

@@ -13,7 +13,7 @@ import {
 import { loadConfig, refuseTwins } from "./load.ts";
 import { checkRoles, type GlobalOptions, names, optionalWholeNumber, present } from "./options.ts";
 import { report } from "./report.ts";
-import { type ChosenEngine, chooseEngine, chooseHandlers, closing, renamed } from "./session.ts";
+import { chooseEngine, chooseHandlers, closing, renamed } from "./session.ts";
 import { stopSignal } from "./stop-signal.ts";
 
 interface Options extends GlobalOptions {
@@ -23,19 +23,6 @@ interface Options extends GlobalOptions {
   readonly queues?: string;
   readonly drain?: string;
   readonly quiet?: boolean;
-}
-
-/** What a serving process does, as it is printed at its start. */
-export interface Setup {
-  readonly engine: Pick<ChosenEngine, "shown" | "source">;
-  readonly config: string | undefined;
-  readonly roles: readonly Role[];
-  readonly tasks: readonly string[];
-  readonly tasksFile: string | undefined;
-  /** "*" when a handler takes any task. */
-  readonly queues: readonly string[];
-  readonly concurrency: number;
-  readonly schedules: number;
 }
 
 export function addServe(program: Command): void {

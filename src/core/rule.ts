@@ -211,7 +211,12 @@ export function checkRule(value: unknown, field = "when"): Rule {
   switch (kind as Rule["kind"]) {
     case "cron": {
       const { expression, ...options } = data;
-      return cron(expression as string, options as CronOptions);
+      if (typeof expression !== "string") {
+        throw new InvalidInputError(`${field}.expression must be a text, got ${shown(expression)}`, {
+          field: `${field}.expression`,
+        });
+      }
+      return cron(expression, options as CronOptions);
     }
     case "every": {
       const everyMs = parseDuration(data["everyMs"], `${field}.everyMs`, { minMs: defaults.everyMsMin });

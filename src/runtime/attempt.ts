@@ -4,7 +4,6 @@ import {
   AttemptAbortedError,
   AttemptCancelledError,
   AttemptTimeoutError,
-  InputRefusedError,
   InvalidInputError,
   LeaseLostError,
 } from "../core/errors.ts";
@@ -14,6 +13,7 @@ import { type AttemptEnd, timeoutMessage } from "../core/settling.ts";
 import type { Task } from "../core/task.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
 import { type Context, delayOf, type Handler } from "./handler.ts";
+import { validateInput } from "./validate-input.ts";
 import { viewJob } from "./views.ts";
 
 /** What the worker offers an attempt. */
@@ -207,26 +207,6 @@ export class Attempt {
       enqueue: host.enqueue,
     };
   }
-}
-
-/**
- * A stored or given input through its task's schema.
- * @throws InputRefusedError with the schema's issues.
- */
-export async function validateInput(task: Task | undefined, input: unknown): Promise<unknown> {
-  if (task?.schema === undefined) return input;
-  const result = await task.schema["~standard"].validate(input);
-  if (result.issues === undefined) return result.value;
-  const issues = result.issues.map((issue) => {
-    const path = (issue.path ?? []).map((part) => String(typeof part === "object" ? part.key : part)).join(".");
-    return { path, message: issue.message };
-  });
-  const first = issues[0];
-  const field = first === undefined || first.path === "" ? "input" : `input.${first.path}`;
-  throw new InputRefusedError(`${field}: ${first?.message ?? "refused by the task's schema"}`, {
-    field,
-    details: { task: task.name, issues },
-  });
 }
 
 async function parseInput(task: Task | undefined, stored: string): Promise<unknown> {

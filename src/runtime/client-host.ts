@@ -32,12 +32,16 @@ export interface ClientHost {
 }
 
 /** The tenant a call is about: a handle's own, or the one asked for. @throws InvalidInputError for another's */
-export function boundTenant(bound: string | undefined, asked: string | undefined): string | undefined {
+export function boundTenant(
+  bound: string | undefined,
+  asked: string | undefined,
+  field = "tenant",
+): string | undefined {
   if (asked === undefined) return bound;
-  const checked = checkId(asked, "tenant");
+  const checked = checkId(asked, field);
   if (bound !== undefined && bound !== checked) {
-    throw new InvalidInputError(`tenant must be ${bound}: this handle is bound to it, got ${shown(asked)}`, {
-      field: "tenant",
+    throw new InvalidInputError(`${field} must be ${bound}: this handle is bound to it, got ${shown(asked)}`, {
+      field,
     });
   }
   return checked;
@@ -75,4 +79,10 @@ export async function repeatUnknown<T>(host: ClientHost, ids: readonly string[],
       await sleep(host.clock, pauseMs);
     }
   }
+}
+
+/** A text that a listing is filtered by. @throws InvalidInputError */
+export function checkName(value: unknown, field: string): string | undefined {
+  if (value === undefined || typeof value === "string") return value;
+  throw new InvalidInputError(`${field} must be a text, got ${shown(value)}`, { field });
 }

@@ -20,10 +20,9 @@ import { canonicalJson, encodePayload } from "../core/payload.ts";
 import { checkAttempts } from "../core/retry.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
-import { validateInput } from "./attempt.ts";
-import { boundTenant, type ClientHost, repeatUnknown, resolveTask } from "./client-host.ts";
+import { boundTenant, type ClientHost, checkName, repeatUnknown, resolveTask } from "./client-host.ts";
 import { checkDue, checkKey, checkPriority, type EnqueueOptions, enqueueOptions } from "./enqueue-options.ts";
-import type { TimerName } from "./timers-client.ts";
+import { validateInput } from "./validate-input.ts";
 import { type JobView, viewJob } from "./views.ts";
 
 /** One item of `enqueueMany`. */
@@ -54,6 +53,13 @@ export interface JobQuery extends PageRequest {
   readonly dueBefore?: Date | string;
 }
 
+/** Names a timer. */
+export interface TimerName {
+  readonly queue?: string;
+  readonly key: string;
+  readonly tenant?: string;
+}
+
 /** Jobs as producers and operators handle them. */
 export class JobsClient {
   readonly #host: ClientHost;
@@ -81,6 +87,7 @@ export class JobsClient {
       throw new InvalidInputError(`items must be an array, got ${shown(items)}`, { field: "items" });
     }
     refuseUnknown(shared, enqueueOptions, "shared");
+    checkShared(shared);
     const jobs: NewJob[] = [];
     for (const [index, item] of (items as readonly EnqueueItem[]).entries()) {
       const field = `items[${index}]`;
@@ -231,10 +238,10 @@ export class JobsClient {
     const delayed = states?.includes("delayed") === true;
     return {
       tenant: this.#tenant(query.tenant),
-      queue: query.queue,
-      task: query.task,
-      schedule: query.schedule,
-      keyPrefix: query.keyPrefix,
+      queue: checkName(query.queue, "queue"),
+      task: checkName(query.task, "task"),
+      schedule: checkName(query.schedule, "schedule"),
+      keyPrefix: checkName(query.keyPrefix, "keyPrefix"),
       states: states && [...new Set(states.map(storedState))],
       pending: waiting === delayed ? undefined : waiting ? "waiting" : "delayed",
       dueBefore: query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore"),
@@ -242,14 +249,14 @@ export class JobsClient {
     };
   }
 
-  #tenant(asked: string | undefined): string | undefined {
-    return boundTenant(this.#host.tenant, asked);
+  #tenant(asked: string | undefined, field = "tenant"): string | undefined {
+    return boundTenant(this.#host.tenant, asked, field);
   }
 
   async #build(task: Task | string, input: unknown, options: EnqueueOptions, at: string): Promise<NewJob> {
     const path = (name: string) => (at === "" ? name : `${at}.${name}`);
     const { name, known } = resolveTask(this.#host, task, path("task"));
-    const tenant = this.#tenant(options.tenant) ?? defaults.tenant;
+    const tenant = this.#tenant(options.tenant, path("tenant")) ?? defaults.tenant;
     await validateInput(known, input);
     const encoded = encodePayload(input, path("input"), this.#host.payloadBytesMax);
     const job: NewJob = {
@@ -314,6 +321,15 @@ export class JobsClient {
         throw limitError(answer, job?.tenant ?? defaults.tenant);
     }
   }
+}
+
+/** Options that are wrong for every item are wrong even when there is none. */
+function checkShared(shared: EnqueueOptions): void {
+  const path = (name: string) => `shared.${name}`;
+  checkDue(shared, 0, path);
+  checkKey({ ...shared, key: shared.key ?? "item" }, path);
+  if (shared.priority !== undefined) checkPriority(shared.priority, path("priority"));
+  if (shared.attempts !== undefined) checkAttempts(shared.attempts, path("attempts"));
 }
 
 const shownStates: readonly ShownState[] = ["waiting", "delayed", "active", "completed", "failed", "cancelled"];

@@ -12,9 +12,9 @@ import type { CatchUp, CatchUpPolicy, OverlapPolicy, ScheduleDefinition, Schedul
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { nextTick, seedOf, smallestRuleGapMs, type TickContext } from "../core/tick.ts";
-import { validateInput } from "./attempt.ts";
 import { type ClientHost, resolveTask } from "./client-host.ts";
 import { checkPriority, type Priority } from "./enqueue-options.ts";
+import { validateInput } from "./validate-input.ts";
 
 /** A schedule as users define it. */
 export interface ScheduleOptions<Input = unknown> {

@@ -432,6 +432,9 @@ function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
   }
   for (const queue of worker.queues ?? []) checkId(queue, "worker.queues");
   if (worker.name !== undefined) checkId(worker.name, "worker.name");
+  if (options.redact !== undefined && typeof options.redact !== "function") {
+    throw new InvalidInputError(`redact must be a function, got ${shown(options.redact)}`, { field: "redact" });
+  }
   if (payloadBytesMax !== undefined && !(Number.isInteger(payloadBytesMax) && payloadBytesMax >= 1)) {
     throw new InvalidInputError(`payloadBytesMax must be a whole number of bytes, got ${shown(payloadBytesMax)}`, {
       field: "payloadBytesMax",

@@ -24,7 +24,7 @@ import {
 } from "../core/schedule.ts";
 import { checkId } from "../core/tenant.ts";
 import { seedOf } from "../core/tick.ts";
-import { boundTenant, type ClientHost, repeatUnknown } from "./client-host.ts";
+import { boundTenant, type ClientHost, checkName, repeatUnknown } from "./client-host.ts";
 import {
   defineSchedule,
   mergeDefinition,
@@ -128,14 +128,14 @@ export class SchedulesClient {
   async update<Input>(
     id: string,
     changes: Partial<ScheduleOptions<Input>>,
-    options: { readonly revision?: number } = {},
+    options: { readonly revision?: number; readonly actor?: string } = {},
   ): Promise<ScheduleView> {
     refuseUnknown(changes, scheduleOptions, "");
-    refuseUnknown(options, ["revision"], "");
+    refuseUnknown(options, ["revision", "actor"], "");
     const ref = this.#ref(id, changes.tenant);
     return await this.#modify(ref, options.revision, async (stored) => {
       const definition = await mergeDefinition(this.#host, ref, stored.definition, changes as Partial<ScheduleOptions>);
-      return { definition };
+      return { definition, actor: options.actor };
     });
   }
 
@@ -153,6 +153,7 @@ export class SchedulesClient {
     const { limit: _, cursor: __, ...filter } = query;
     const { schedules } = await this.#host.engine();
     const tenant = boundTenant(this.#host.tenant, query.tenant);
+    for (const name of ["task", "queue", "idPrefix"] as const) checkName(filter[name], name);
     const page = await schedules.list({ ...filter, tenant }, checkPage(query));
     return { ...page, items: page.items.map(viewSchedule) };
   }
@@ -172,22 +173,26 @@ export class SchedulesClient {
   }
 
   /** Lets a schedule fire again, from now on: time spent disabled is never caught up. @throws NotFoundError */
-  async enable(id: string, options: OfTenant = {}): Promise<ScheduleView> {
-    refuseUnknown(options, ["tenant"], "");
-    return await this.#modify(this.#ref(id, options.tenant), undefined, async () => ({ enabled: true }));
+  async enable(id: string, options: OfTenant & { readonly actor?: string } = {}): Promise<ScheduleView> {
+    refuseUnknown(options, ["tenant", "actor"], "");
+    return await this.#modify(this.#ref(id, options.tenant), undefined, async () => ({
+      enabled: true,
+      actor: options.actor,
+    }));
   }
 
   /** Stops a schedule on every replica; with `cancelPending`, its jobs that have not started too. @throws NotFoundError */
   async disable(
     id: string,
-    options: OfTenant & { readonly reason?: string; readonly cancelPending?: boolean } = {},
+    options: OfTenant & { readonly reason?: string; readonly cancelPending?: boolean; readonly actor?: string } = {},
   ): Promise<ScheduleView> {
-    refuseUnknown(options, ["tenant", "reason", "cancelPending"], "");
-    const { reason, cancelPending } = options;
+    refuseUnknown(options, ["tenant", "reason", "cancelPending", "actor"], "");
+    const { reason, cancelPending, actor } = options;
     return await this.#modify(this.#ref(id, options.tenant), undefined, async () => ({
       enabled: false,
       disabledReason: reason,
       cancelPending,
+      actor,
     }));
   }
 
@@ -314,7 +319,7 @@ export class SchedulesClient {
     refuseUnknown(options, scheduleOptions, at);
     const path = (name: string) => (at === "" ? name : `${at}.${name}`);
     const ref = {
-      tenant: boundTenant(this.#host.tenant, options.tenant) ?? defaults.tenant,
+      tenant: boundTenant(this.#host.tenant, options.tenant, path("tenant")) ?? defaults.tenant,
       id: checkId(id, path("id")),
     };
     const definition = await defineSchedule(this.#host, options, ref, path);

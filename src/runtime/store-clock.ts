@@ -50,6 +50,7 @@ export class StoreClock {
     this.read()
       .catch(() => {
         this.#readAt = this.#clock.monotonic();
+        this.#drift = this.#clock.wall() - this.#readAt;
       })
       .finally(() => {
         this.#reading = false;

@@ -5,17 +5,10 @@ import { checkInstant, checkNear } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { checkPage, type Page } from "../core/page.ts";
 import type { Task } from "../core/task.ts";
-import { boundTenant, type ClientHost } from "./client-host.ts";
+import { boundTenant, type ClientHost, checkName } from "./client-host.ts";
 import type { EnqueueOptions } from "./enqueue-options.ts";
-import type { Enqueued, JobQuery, JobsClient } from "./jobs-client.ts";
+import type { Enqueued, JobQuery, JobsClient, TimerName } from "./jobs-client.ts";
 import { type JobView, viewJob } from "./views.ts";
-
-/** Names a timer. */
-export interface TimerName {
-  readonly queue?: string;
-  readonly key: string;
-  readonly tenant?: string;
-}
 
 /** Timers: keyed jobs that can be replaced, moved and cancelled by name. */
 export class TimersClient {
@@ -65,8 +58,8 @@ export class TimersClient {
     const { jobs } = await this.#host.engine();
     const filter: JobFilter = {
       tenant: boundTenant(this.#host.tenant, query.tenant),
-      queue: query.queue,
-      keyPrefix: query.keyPrefix,
+      queue: checkName(query.queue, "queue"),
+      keyPrefix: checkName(query.keyPrefix, "keyPrefix"),
       keyed: true,
       states: ["pending"],
       dueBefore: query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore"),

@@ -1,8 +1,8 @@
 // What a test process and the process of a remote engine say to each other, over Node's IPC with structured clones.
 import type { Millis } from "../../src/core/clock.ts";
 import type { FireRequest } from "../../src/core/engine.ts";
-import type { Signal } from "../../src/core/signal.ts";
 import { type Decide, decideFiring } from "../../src/core/firing.ts";
+import type { Signal } from "../../src/core/signal.ts";
 import { type TriggerParts, triggerDecision, triggerParts } from "../conformance/builders.ts";
 
 /** One call of a contract method on the engine of a store; the test clock travels with it. */

@@ -108,6 +108,7 @@ export function remoteEngine(remote: RemoteProcess, store: string, clock: Clock,
       remove: (keys) => call("records.remove", keys),
     },
     events: {
+      append: (events) => call("events.append", events),
       list: (filter, page) => call("events.list", filter, page),
       purge: (request) => call("events.purge", request),
     },
@@ -152,6 +153,7 @@ export function alternating(first: Engine, second: Engine): Engine {
       remove: (keys) => next().records.remove(keys),
     },
     events: {
+      append: (events) => next().events.append(events),
       list: (filter, page) => next().events.list(filter, page),
       purge: (request) => next().events.purge(request),
     },

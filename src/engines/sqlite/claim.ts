@@ -131,6 +131,7 @@ function claimedBefore({ connection }: Tx, { claimId, worker }: ClaimRequest): C
 
 /** A job whose lease has ended, alone. One with a successor ends instead, and the next is looked at. */
 function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): ClaimedJob | undefined {
+  if (request.starts < 1) return undefined;
   for (const queue of open) {
     // It is started again, so the rate counts it; it is active already, so the concurrency does not.
     if (queue.limit < 1 || request.limit < 1 || rateLeft(tx, queue).limit < 1) continue;
@@ -153,7 +154,7 @@ function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | un
     endJob(tx, supersedeExpired(job, tx.now), stored);
     return undefined;
   }
-  const claimed = applyClaim(job, leaseFor(request, request.starts > 0), tx.now);
+  const claimed = applyClaim(job, leaseFor(request, true), tx.now);
   saveJob(tx, claimed, stored);
   return claimed;
 }

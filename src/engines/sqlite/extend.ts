@@ -6,7 +6,9 @@ import { type Fence, readFences } from "./fence.ts";
 import { findLive, saveJob } from "./job-table.ts";
 import type { Tx } from "./tx.ts";
 
-const extendStatement = "-- jobs.extend\nUPDATE punctual_jobs SET lease_until = ?, started = ? WHERE seq = ?";
+// A lease may be extended twice in one call: what one of them reports as started stays so.
+const extendStatement =
+  "-- jobs.extend\nUPDATE punctual_jobs SET lease_until = ?, started = max(started, ?) WHERE seq = ?";
 
 export function extendAll(tx: Tx, extensions: readonly Extension[], leaseMs: number): ExtendOutcome[] {
   const fences = readFences(
@@ -20,7 +22,7 @@ function extend(tx: Tx, extension: Extension, fence: Fence | undefined, leaseMs:
   const { lease, progress, log = [] } = extension;
   if (fence === undefined || !holds(lease, fence)) return "lost";
   const leaseUntil = tx.now + leaseMs;
-  const started = fence.started || extension.started === true;
+  const started = extension.started === true;
   const stored = progress === undefined && log.length === 0 ? undefined : findLive(tx, lease.id);
   if (stored === undefined) tx.connection.run(extendStatement, leaseUntil, Number(started), fence.seq);
   else {

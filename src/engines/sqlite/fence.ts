@@ -5,7 +5,7 @@ import { type Place, stateOf } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
 const fencesStatement = `-- jobs.fences
-SELECT ids.key, seq, tenant, queue, place, attempt, token, started, cancel_requested,
+SELECT ids.key, seq, tenant, queue, place, attempt, token, cancel_requested,
   jobs.key IS NOT NULL OR schedule IS NOT NULL, detail
 FROM json_each(?) AS ids CROSS JOIN punctual_jobs AS jobs WHERE jobs.id = unhex(ids.value, '-')`;
 
@@ -17,7 +17,6 @@ type FenceRow = readonly [
   place: Place,
   attempt: number,
   token: string | null,
-  started: number | null,
   cancelRequested: number | null,
   tied: number,
   detail: string | null,
@@ -28,7 +27,6 @@ export interface Fence extends LeaseState {
   readonly seq: number;
   readonly tenant: string;
   readonly queue: string;
-  readonly started: boolean;
   readonly cancelRequested: boolean;
   /** It has a key or a schedule, which its end would touch as well. */
   readonly tied: boolean;
@@ -39,7 +37,7 @@ export interface Fence extends LeaseState {
 export function readFences({ connection }: Tx, ids: readonly (JobId | null)[]): (Fence | undefined)[] {
   const fences: (Fence | undefined)[] = new Array(ids.length).fill(undefined);
   for (const row of connection.tuples<FenceRow>(fencesStatement, JSON.stringify(ids))) {
-    const [index, seq, tenant, queue, place, attempt, token, started, cancelRequested, tied, detail] = row;
+    const [index, seq, tenant, queue, place, attempt, token, cancelRequested, tied, detail] = row;
     fences[index] = {
       seq,
       tenant,
@@ -47,7 +45,6 @@ export function readFences({ connection }: Tx, ids: readonly (JobId | null)[]): 
       state: stateOf(place),
       attempt,
       token: token ?? undefined,
-      started: started === 1,
       cancelRequested: cancelRequested === 1,
       tied: tied === 1,
       detail,

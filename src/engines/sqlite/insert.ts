@@ -53,7 +53,7 @@ ON CONFLICT (tenant, key) DO UPDATE SET
 export function insertAll(tx: Tx, inserts: readonly Insert[]): InsertAnswer[] {
   const straight = new StraightInsert(tx);
   const answers = inserts.map(({ jobs, guardrails }): InsertAnswer => {
-    if (guardrails === undefined && jobs.every((job) => straight.takes(job))) {
+    if (!limitsJobs(guardrails) && jobs.every((job) => straight.takes(job))) {
       return { outcome: "inserted", jobs: jobs.map((job) => straight.insert(job)) };
     }
     straight.mix();
@@ -61,6 +61,10 @@ export function insertAll(tx: Tx, inserts: readonly Insert[]): InsertAnswer[] {
   });
   straight.flush();
   return answers;
+}
+
+function limitsJobs({ maxPendingJobs, maxHorizonMs, payloadBytesMax }: Guardrails = {}): boolean {
+  return maxPendingJobs !== undefined || maxHorizonMs !== undefined || payloadBytesMax !== undefined;
 }
 
 /**

@@ -1,8 +1,17 @@
 // Retention (J10): trims finished jobs by count as they come, in amortised batches, and purges what is too old.
+import type { Millis } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { PurgeAnswer, PurgeRequest, RetentionCounts } from "../../core/engine.ts";
+import type { Connection } from "./database.ts";
+import type { Lanes } from "./lanes.ts";
 import type { Place } from "./rows.ts";
-import type { Tx } from "./tx.ts";
+
+/** The part of a transaction that retention works with. */
+interface Step {
+  readonly connection: Connection;
+  readonly lanes: Lanes;
+  readonly now: Millis;
+}
 
 type Group = "completed" | "ended";
 
@@ -82,7 +91,7 @@ export class Retention {
   }
 
   /** Trims the queues that have grown by `slack` jobs. */
-  trim(tx: Tx): void {
+  trim(tx: Step): void {
     if (!this.#full) return;
     this.#full = false;
     for (const written of this.#written.values()) {
@@ -93,7 +102,7 @@ export class Retention {
   }
 
   /** A bounded round of the janitor's work. */
-  purge(tx: Tx, request: PurgeRequest): PurgeAnswer {
+  purge(tx: Step, request: PurgeRequest): PurgeAnswer {
     const { connection, now } = tx;
     tx.lanes.flush();
     let left = request.limit;
@@ -122,12 +131,12 @@ export class Retention {
     return group === "completed" ? this.counts.completedCountMax : this.counts.endedCountMax;
   }
 
-  #overfull(tx: Tx, group: Group, max: number): { readonly queue: string }[] {
+  #overfull(tx: Step, group: Group, max: number): { readonly queue: string }[] {
     return tx.connection.all<{ queue: string }>(overfullStatements[group], max);
   }
 
   /** Deletes the queue's finished jobs beyond the newest `max`, `limit` of them at most. */
-  #cut({ connection, lanes }: Tx, queue: string, group: Group, max: number, limit: number): number {
+  #cut({ connection, lanes }: Step, queue: string, group: Group, max: number, limit: number): number {
     type Cut = { readonly finished_at: number; readonly seq: number };
     const cut = connection.get<Cut>(cutStatements[group], queue, max);
     if (cut === undefined) return 0;
@@ -136,7 +145,7 @@ export class Retention {
 }
 
 /** Takes dropped rows off their lanes' counters. */
-function count({ lanes }: Pick<Tx, "lanes">, dropped: readonly Dropped[]): number {
+function count({ lanes }: Pick<Step, "lanes">, dropped: readonly Dropped[]): number {
   for (const { queue, tenant, place } of dropped) lanes.add(queue, tenant, place, -1);
   return dropped.length;
 }

@@ -1,5 +1,5 @@
 // The first schema. Every name begins with `punctual_`, as the file may be shared with the user's own tables.
-import type { Migration } from "./migrate.ts";
+import type { Migration } from "./migration.ts";
 
 export const initial: Migration = {
   id: 1,

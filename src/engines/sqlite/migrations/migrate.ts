@@ -3,17 +3,9 @@
 import { StoreTooNewError } from "../../../core/errors.ts";
 import type { Connection } from "../database.ts";
 import { initial } from "./0001-initial.ts";
+import type { Migration } from "./migration.ts";
 
-/** One step of the schema. */
-export interface Migration {
-  readonly id: number;
-  readonly name: string;
-  /** Versions that do not know this step must not touch the store. */
-  readonly breaking: boolean;
-  readonly sql: string;
-}
-
-export const migrations: readonly Migration[] = [initial];
+const migrations: readonly Migration[] = [initial];
 
 const latest = Math.max(...migrations.map(({ id }) => id));
 
