@@ -4,9 +4,8 @@ import type { Millis } from "./clock.ts";
 import type { Change } from "./engine.ts";
 import type { NewEvent } from "./events.ts";
 import type { Job } from "./job.ts";
-import { canonicalJson } from "./payload.ts";
 import type { Queue } from "./queue.ts";
-import { nextTickOf, type PutPlan, type Schedule } from "./schedule.ts";
+import { nextTickOf, type PutPlan, type Schedule, sameDefinition } from "./schedule.ts";
 
 /** The events of a put: what changed, with before and after, and the ticks that were passed over while disabled. */
 export function putEvents(before: Schedule | undefined, plan: PutPlan, now: Millis, actor?: string): NewEvent[] {
@@ -17,7 +16,7 @@ export function putEvents(before: Schedule | undefined, plan: PutPlan, now: Mill
     return [{ ...about, type: "schedule:created", data: { after: after.definition, enabled: after.enabled } }];
   }
   const events: NewEvent[] = [];
-  if (canonicalJson(before.definition) !== canonicalJson(after.definition)) {
+  if (!sameDefinition(before.definition, after.definition)) {
     events.push({
       ...about,
       type: "schedule:updated",

@@ -38,6 +38,11 @@ export function canonicalJson(value: unknown): string {
   });
 }
 
+/** Whether two JSON texts hold equal values. */
+export function sameJson(a: string, b: string): boolean {
+  return a === b || canonicalJson(JSON.parse(a)) === canonicalJson(JSON.parse(b));
+}
+
 /** Bytes of a text in UTF-8, without building them. */
 export function utf8Bytes(text: string): number {
   let bytes = text.length;

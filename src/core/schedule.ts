@@ -1,7 +1,7 @@
 // Schedules: what is stored of one, and the pure decision what saving a definition does to it.
 import type { Millis } from "./clock.ts";
 import { getZone, zoneRulesVersion } from "./cron/zone.ts";
-import { canonicalJson } from "./payload.ts";
+import { canonicalJson, sameJson } from "./payload.ts";
 import { type Rule, ruleTimezone } from "./rule.ts";
 import type { TenantId } from "./tenant.ts";
 import { nextTick, seedOf } from "./tick.ts";
@@ -137,8 +137,8 @@ export function planPut(existing: Schedule | undefined, put: SchedulePut, now: M
   if (put.expected !== "any" && put.expected !== existing.revision) return { outcome: "conflict" };
 
   const enabled = put.enabled ?? existing.enabled;
-  const sameDefinition = canonicalJson(put.definition) === canonicalJson(existing.definition);
-  if (sameDefinition && enabled === existing.enabled) return { outcome: "unchanged", schedule: existing };
+  const same = sameDefinition(put.definition, existing.definition);
+  if (same && enabled === existing.enabled) return { outcome: "unchanged", schedule: existing };
 
   const keepsRule = sameRule(put.definition, existing.definition);
   const { disabledReason: _, held, ...rest } = existing;
@@ -218,6 +218,13 @@ export function nextTickOf(schedule: Schedule, after: Millis): Millis | undefine
 /** The version of the time-zone rules that a definition's ticks depend on. */
 function zoneRulesOf({ rule }: ScheduleDefinition): string {
   return zoneRulesVersion(getZone(ruleTimezone(rule)));
+}
+
+/** Whether two definitions say the same; the order of members in their JSON texts says nothing. */
+export function sameDefinition(a: ScheduleDefinition, b: ScheduleDefinition): boolean {
+  const { input: inputA, metadata: metadataA = "null", ...restA } = a;
+  const { input: inputB, metadata: metadataB = "null", ...restB } = b;
+  return sameJson(inputA, inputB) && sameJson(metadataA, metadataB) && canonicalJson(restA) === canonicalJson(restB);
 }
 
 function sameRule(a: ScheduleDefinition, b: ScheduleDefinition): boolean {

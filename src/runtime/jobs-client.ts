@@ -279,9 +279,12 @@ export class JobsClient {
     };
     if (options.idempotencyKey === undefined) return job;
     const key = checkId(options.idempotencyKey, path("idempotencyKey"));
-    const { id: _, due: __, ...body } = job;
+    const { id: _, due: __, input: ___, ...body } = job;
     const asked = { delay: options.delay, at: options.at === undefined ? undefined : shown(options.at) };
-    return { ...job, idempotency: { key, body: canonicalJson({ ...body, ...asked }) } };
+    return {
+      ...job,
+      idempotency: { key, body: canonicalJson({ ...body, ...asked, input, metadata: options.metadata }) },
+    };
   }
 
   async #insert(jobs: readonly NewJob[]): Promise<Enqueued[]> {

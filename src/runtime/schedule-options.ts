@@ -82,9 +82,7 @@ export async function defineSchedule(
   const rule = checkRule(options.when, path("when"));
   const startAt = options.startAt === undefined ? undefined : checkInstant(options.startAt, path("startAt"));
   const endAt = options.endAt === undefined ? undefined : checkInstant(options.endAt, path("endAt"));
-  if (startAt !== undefined && endAt !== undefined && endAt < startAt) {
-    throw new InvalidInputError(`${path("endAt")} must not be before ${path("startAt")}`, { field: path("endAt") });
-  }
+  checkSpan(startAt, endAt, path);
   const { minIntervalMs } = host.guardrails ?? {};
   if (minIntervalMs !== undefined) {
     const value = smallestRuleGapMs(rule, contextOf(host, ref));
@@ -110,6 +108,11 @@ export async function defineSchedule(
         ? undefined
         : encodePayload(options.metadata, path("metadata"), defaults.metadataBytesMax),
   };
+}
+
+function checkSpan(startAt: number | undefined, endAt: number | undefined, path: (name: string) => string): void {
+  if (startAt === undefined || endAt === undefined || endAt >= startAt) return;
+  throw new InvalidInputError(`${path("endAt")} must not be before ${path("startAt")}`, { field: path("endAt") });
 }
 
 /** Whether a rule ticks after now; a single instant of the past does, at once. */
@@ -149,7 +152,9 @@ export async function mergeDefinition(
     input: fresh.input,
   };
   for (const [option, name] of mergedNames) if (Object.hasOwn(changes, option)) taken[name] = fresh[name];
-  return { ...stored, ...taken } as ScheduleDefinition;
+  const merged = { ...stored, ...taken } as ScheduleDefinition;
+  checkSpan(merged.startAt, merged.endAt, (name) => name);
+  return merged;
 }
 
 const mergedNames: readonly (readonly [keyof ScheduleOptions, keyof ScheduleDefinition])[] = [

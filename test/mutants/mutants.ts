@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
     name: "an ensure that moves the cursor",
     promise: "S6",
     file: "src/core/schedule.ts",
-    find: 'if (sameDefinition && enabled === existing.enabled) return { outcome: "unchanged", schedule: existing };',
+    find: 'if (same && enabled === existing.enabled) return { outcome: "unchanged", schedule: existing };',
     replace: "",
     tests: memoryEngine,
   },

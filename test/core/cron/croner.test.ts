@@ -44,7 +44,7 @@ function differingGap(fields: CronFields, zone: Zone, after: number, until: numb
   return undefined;
 }
 
-it(`C4 C5 C2 ${CASES} random rules, zones and instants give croner's ticks`, { timeout: 120_000 }, () => {
+it(`CRON4 C5 C2 ${CASES} random rules, zones and instants give croner's ticks`, { timeout: 120_000 }, () => {
   const random = randomFrom(SEED);
   const excluded = new Map<string, number>();
   const differences: string[] = [];

@@ -27,14 +27,14 @@ const SAME: readonly [expression: string, same: string][] = [
   ["05 09 01 01 *", "5 9 1 1 *"],
 ];
 
-describe("C1 grammar", () => {
+describe("CRON1 grammar", () => {
   for (const [expression, same] of SAME) {
-    it(`C1 ${JSON.stringify(expression)} means ${JSON.stringify(same)}`, () => {
+    it(`CRON1 ${JSON.stringify(expression)} means ${JSON.stringify(same)}`, () => {
       expect(parseCron(expression)).toEqual(parseCron(same));
     });
   }
 
-  it("C1 compiled fields are frozen plain data which JSON carries unchanged", () => {
+  it("CRON1 compiled fields are frozen plain data which JSON carries unchanged", () => {
     const fields = parseCron("*/5 9-17 L,15W * 5L,1#2");
     expect(Object.isFrozen(fields)).toBe(true);
     expect(Object.isFrozen(fields.nthWeekdays)).toBe(true);
@@ -42,7 +42,7 @@ describe("C1 grammar", () => {
     expect(JSON.stringify(fields).length).toBeLessThan(1024);
   });
 
-  it("C1 L is the month's last day, L-2 two days before it", () => {
+  it("CRON1 L is the month's last day, L-2 two days before it", () => {
     expect(ticksAfter("0 0 L * *", "UTC", "2024-01-01T00:00Z", 3)).toEqual(
       ["2024-01-31", "2024-02-29", "2024-03-31"].map(midnight),
     );
@@ -54,13 +54,13 @@ describe("C1 grammar", () => {
     );
   });
 
-  it("C1 LW is the month's last Monday to Friday", () => {
+  it("CRON1 LW is the month's last Monday to Friday", () => {
     expect(ticksAfter("0 0 LW * *", "UTC", "2024-03-01T00:00Z", 4)).toEqual(
       ["2024-03-29", "2024-04-30", "2024-05-31", "2024-06-28"].map(midnight),
     );
   });
 
-  it("C1 nW is the Monday to Friday nearest to the nth and stays in its month", () => {
+  it("CRON1 nW is the Monday to Friday nearest to the nth and stays in its month", () => {
     // 2024-06-15 is a Saturday, 2024-09-15 a Sunday; 2024-06-01 a Saturday; 2024-06-30 and 2024-03-31 Sundays.
     expect(ticksAfter("0 0 15W 6,9 *", "UTC", "2024-06-01T00:00Z", 2)).toEqual(
       ["2024-06-14", "2024-09-16"].map(midnight),
@@ -72,7 +72,7 @@ describe("C1 grammar", () => {
     );
   });
 
-  it("C1 nL is the month's last such weekday and n#k its kth", () => {
+  it("CRON1 nL is the month's last such weekday and n#k its kth", () => {
     expect(ticksAfter("0 0 * 5 5L", "UTC", "2024-01-01T00:00Z", 1)).toEqual(["2024-05-31"].map(midnight));
     expect(ticksAfter("0 0 * * 5L", "UTC", "2024-01-01T00:00Z", 2)).toEqual(["2024-01-26", "2024-02-23"].map(midnight));
     expect(ticksAfter("0 0 * * MON#1,3#2", "UTC", "2024-01-01T00:00Z", 3)).toEqual(
@@ -83,20 +83,20 @@ describe("C1 grammar", () => {
     );
   });
 
-  it("C1 H is one value of its field, the same for the same seed and spread over seeds", () => {
+  it("CRON1 H is one value of its field, the same for the same seed and spread over seeds", () => {
     expect(parseCron("H H H H H", "acme s-1")).toEqual(parseCron("h H H H H", "acme s-1"));
     const minutes = new Set(Array.from({ length: 600 }, (_, i) => parseCron("H * * * *", `s-${i}`)).map(minuteOf));
     expect(minutes.size).toBe(60);
     expect(parseCron("H 0 * * *")).toEqual(parseCron("H 0 * * *", ""));
   });
 
-  it("C1 H fields of one rule differ from each other", () => {
+  it("CRON1 H fields of one rule differ from each other", () => {
     const pairs = Array.from({ length: 400 }, (_, i) => parseCron("H H(0-59) * * * *", `s-${i}`));
     const equal = pairs.filter((f) => f.secondsLow === f.minutesLow && f.secondsHigh === f.minutesHigh).length;
     expect(equal).toBeLessThan(30);
   });
 
-  it("C1 H/n keeps the step and hashes where it begins, H(a-b) stays in its range", () => {
+  it("CRON1 H/n keeps the step and hashes where it begins, H(a-b) stays in its range", () => {
     for (let i = 0; i < 200; i++) {
       const ticks = ticksAfterSeed("H/15 * * * *", `s-${i}`);
       expect(ticks.map((minute) => minute - (ticks[0] ?? 0))).toEqual([0, 15, 30, 45]);
@@ -107,7 +107,7 @@ describe("C1 grammar", () => {
     }
   });
 
-  it("C1 H in day-of-month keeps to dates which every month has", () => {
+  it("CRON1 H in day-of-month keeps to dates which every month has", () => {
     for (let i = 0; i < 300; i++) expect(parseCron("0 0 H * *", `s-${i}`).monthDays).toBeLessThan(2 ** 28);
   });
 });
@@ -159,9 +159,9 @@ const REFUSED: readonly [expression: string, field: string, mend: RegExp][] = [
   ["0 0 * * 1\u2003", "day-of-week", /0 to 7/],
 ];
 
-describe("C1 refusals", () => {
+describe("CRON1 refusals", () => {
   for (const [expression, field, mend] of REFUSED) {
-    it(`C1 ${JSON.stringify(expression)} is refused, naming ${field} and a correction`, () => {
+    it(`CRON1 ${JSON.stringify(expression)} is refused, naming ${field} and a correction`, () => {
       const error = refusalOf(expression);
       expect(error.field).toBe(field);
       expect(error.mend).toMatch(mend);
@@ -169,17 +169,17 @@ describe("C1 refusals", () => {
     });
   }
 
-  it("C1 the error carries the offending text and the whole expression", () => {
+  it("CRON1 the error carries the offending text and the whole expression", () => {
     expect(refusalOf("0 9-5 * * *").details).toEqual({ expression: "0 9-5 * * *", text: "9-5" });
   });
 
-  it("C1 an expression of 1,000 characters is read and one of 1,001 refused", () => {
+  it("CRON1 an expression of 1,000 characters is read and one of 1,001 refused", () => {
     const long = `${"5,".repeat(495)}5 * * * *`;
     expect(parseCron(long.padEnd(EXPRESSION_LENGTH_MAX))).toEqual(parseCron("5 * * * *"));
     expect(refusalOf(long.padEnd(EXPRESSION_LENGTH_MAX + 1)).field).toBe("expression");
   });
 
-  it("C1 what is not text is refused", () => {
+  it("CRON1 what is not text is refused", () => {
     for (const value of [undefined, null, 5, {}, ["0 0 * * *"]])
       expect(() => parseCron(value as unknown as string)).toThrow(InvalidCronError);
   });
@@ -196,27 +196,27 @@ describe("C1 refusals", () => {
     "0 0 */30 2 0#5",
     "* * * 30 2 *",
   ]) {
-    it(`C7 ${expression} never comes and is refused`, () => {
+    it(`CRON7 ${expression} never comes and is refused`, () => {
       expect(refusalOf(expression).message).toMatch(/no such date/);
     });
   }
 
   for (const expression of ["0 0 29 2 *", "0 0 30 2 1", "0 0 L-28 2 *", "0 0 * 2 1#5", "0 0 29W 2 *", "0 0 31 2,3 *"]) {
-    it(`C7 ${expression} does come and is accepted`, () => {
+    it(`CRON7 ${expression} does come and is accepted`, () => {
       expect(parseCron(expression).everyDay).toBe(false);
     });
   }
 });
 
-describe("C2 days", () => {
-  it("C2 two restricted day fields match either", () => {
+describe("CRON2 days", () => {
+  it("CRON2 two restricted day fields match either", () => {
     expect(ticksAfter("0 0 13 * 5", "UTC", "2026-02-01T00:00Z", 4)).toEqual(
       ["2026-02-06", "2026-02-13", "2026-02-20", "2026-02-27"].map(midnight),
     );
     expect(parseCron("0 0 13 * 0-6").dayRule).toBe("either");
   });
 
-  it("C2 a field that starts with a star makes both match, a step included", () => {
+  it("CRON2 a field that starts with a star makes both match, a step included", () => {
     expect(ticksAfter("0 0 */2 * 1", "UTC", "2026-02-01T00:00Z", 3)).toEqual(
       ["2026-02-09", "2026-02-23", "2026-03-09"].map(midnight),
     );
@@ -227,14 +227,14 @@ describe("C2 days", () => {
     expect(parseCron("0 0 5,* * 1").dayRule).toBe("either");
   });
 
-  it("C2 a question mark counts as a star", () => {
+  it("CRON2 a question mark counts as a star", () => {
     expect(parseCron("0 0 ? * 1").dayRule).toBe("both");
   });
 });
 
-describe("C3 wild or fixed", () => {
+describe("CRON3 wild or fixed", () => {
   for (const expression of ["* 1 * * *", "0 * * * *", "*/15 2 * * *", "30 2,* * * *", "*/30 0 2 * * *"]) {
-    it(`C3 ${expression} is wild`, () => {
+    it(`CRON3 ${expression} is wild`, () => {
       expect(parseCron(expression).wild).toBe(true);
     });
   }
@@ -247,7 +247,7 @@ describe("C3 wild or fixed", () => {
     "H H * * *",
     "0 30 2 * * *",
   ]) {
-    it(`C3 ${expression} is fixed: its seconds, minutes and hours hold no star`, () => {
+    it(`CRON3 ${expression} is fixed: its seconds, minutes and hours hold no star`, () => {
       expect(parseCron(expression).wild).toBe(false);
     });
   }

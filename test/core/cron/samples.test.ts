@@ -9,26 +9,26 @@ import invalid from "./fixtures/invalid-sample.json" with { type: "json" };
 import odd from "./fixtures/valid-odd-sample.json" with { type: "json" };
 import { iso, ticksAfter } from "./ticks.ts";
 
-describe("C5 the corpus", () => {
+describe("CRON5 the corpus", () => {
   for (const { expr, tz, after, next } of corpus) {
-    it(`C5 ${expr} in ${tz} after ${after} gives the corpus's five ticks`, () => {
+    it(`CRON5 ${expr} in ${tz} after ${after} gives the corpus's five ticks`, () => {
       expect(ticksAfter(expr, tz, after, next.length)).toEqual(next.map(iso));
     });
   }
 });
 
-describe("C1 odd but valid expressions", () => {
+describe("CRON1 odd but valid expressions", () => {
   for (const { id, expr, tz, after, next, sameAs, note } of odd) {
-    it(`C1 ${id} ${JSON.stringify(expr)} is valid (${note})`, () => {
+    it(`CRON1 ${id} ${JSON.stringify(expr)} is valid (${note})`, () => {
       expect(ticksAfter(expr, tz, after, next.length)).toEqual(next.map(iso));
       if (sameAs !== null) expect(ticksAfter(sameAs, tz, after, next.length)).toEqual(next.map(iso));
     });
   }
 });
 
-describe("C1 what is refused", () => {
+describe("CRON1 what is refused", () => {
   for (const sample of invalid) {
-    it(`C1 ${sample.id} ${JSON.stringify(sample.expr)} in ${JSON.stringify(sample.tz)} is refused (${sample.why})`, () => {
+    it(`CRON1 ${sample.id} ${JSON.stringify(sample.expr)} in ${JSON.stringify(sample.tz)} is refused (${sample.why})`, () => {
       if (sample.cls.startsWith("timezone")) {
         expect(() => getZone(sample.tz as string)).toThrow(InvalidTimeZoneError);
         expect(() => parseCron(sample.expr)).not.toThrow();
