@@ -4,6 +4,7 @@ import {
   formatDuration,
   isPunctualError,
   type JobEvent,
+  type Role,
   type Scheduler,
   type SchedulerEvents,
 } from "../index.ts";

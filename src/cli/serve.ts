@@ -1,15 +1,7 @@
 // `punctual serve`: a worker, a ticker and a janitor until a signal asks it to stop.
 
 import { type Command, Option } from "commander";
-import {
-  createScheduler,
-  defaults,
-  type Handler,
-  InvalidInputError,
-  NoHandlerError,
-  parseDuration,
-  type Role,
-} from "../index.ts";
+import { createScheduler, defaults, type Handler, InvalidInputError, NoHandlerError, parseDuration } from "../index.ts";
 import { loadConfig, refuseTwins } from "./load.ts";
 import { checkRoles, type GlobalOptions, names, optionalWholeNumber, present } from "./options.ts";
 import { report } from "./report.ts";
