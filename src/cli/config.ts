@@ -14,11 +14,11 @@ export interface PunctualConfig {
   readonly roles?: readonly Role[];
   /** Jobs run at once; 5 by default. */
   readonly concurrency?: number;
-  /** Queues beside those of the handlers' tasks. */
+  /** Only these queues; those of the handlers' tasks by default. */
   readonly queues?: readonly string[];
 }
 
-/** Types a config; changes nothing. */
+/** Types a config; changes nothing. Import it from "punctual/config". */
 export function defineConfig(config: PunctualConfig): PunctualConfig {
   return config;
 }

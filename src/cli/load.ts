@@ -102,7 +102,7 @@ function namedSettings(exports: Readonly<Record<string, unknown>>, file: string)
   if (Object.keys(named).length > 0) return named;
   throw new InvalidInputError(`${file} exports none of ${configNames.join(", ")}`, {
     field: file,
-    mend: "Export a config: export default defineConfig({ ... }).",
+    mend: 'Export a config: import { defineConfig } from "punctual/config", then export default defineConfig({ ... }).',
   });
 }
 

@@ -24,7 +24,7 @@ export function addServe(program: Command): void {
     .option("--tasks <FILE>", "a module that exports handlers")
     .option("--roles <ROLES>", "worker, ticker, janitor divided by commas (default: all)")
     .option("--concurrency <COUNT>", `jobs run at once (default: ${defaults.concurrency})`)
-    .option("--queues <NAMES>", "queues beside those of the tasks, divided by commas")
+    .option("--queues <NAMES>", "only these queues, divided by commas; those of the tasks by default")
     .option("--drain <DURATION>", "how long running jobs may take to finish after a signal (default: 30s)")
     .addOption(new Option("--quiet", "print no line per job and tick"))
     .action((_: unknown, command: Command) => serve(command.optsWithGlobals<Options>()));
@@ -57,7 +57,7 @@ async function serve(options: Options): Promise<void> {
     roles,
     tasks: handlers.map((handler) => handler.task?.name ?? "*"),
     tasksFile: file,
-    queues: queuesOf(handlers, queues ?? []),
+    queues: queuesOf(handlers, queues),
     concurrency: concurrency ?? defaults.concurrency,
     schedules: schedules.length,
   });
@@ -84,9 +84,9 @@ async function serve(options: Options): Promise<void> {
   }
 }
 
-function queuesOf(handlers: readonly Handler[], more: readonly string[]): readonly string[] {
+function queuesOf(handlers: readonly Handler[], only: readonly string[] | undefined): readonly string[] {
   const takesAny = handlers.some(({ task }) => task === undefined);
-  return takesAny ? ["*"] : [...new Set([...handlers.map(({ policy }) => policy.queue), ...more])];
+  return only ?? (takesAny ? ["*"] : [...new Set(handlers.map(({ policy }) => policy.queue))]);
 }
 
 function nothingToRun(): NoHandlerError {

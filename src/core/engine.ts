@@ -28,7 +28,7 @@ export interface Engine<Tx = never> {
   /** The engine's name as users know it: "memory", "sqlite", ... */
   readonly name: string;
   readonly capabilities: Capabilities;
-  /** Connects; applies or checks migrations; refuses unsafe settings and newer stores. Safe to call once. */
+  /** Connects; applies or checks migrations; refuses unsafe settings and newer stores. Again after `close`: opens anew. */
   open(): Promise<void>;
   /** Ends what `open` began; never closes a client that the user passed in. */
   close(): Promise<void>;

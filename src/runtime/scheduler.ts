@@ -34,7 +34,7 @@ export type Role = "worker" | "ticker" | "janitor";
 export interface WorkerSettings {
   /** Jobs run at once; 5 by default. */
   readonly concurrency?: number;
-  /** Queues beside those of the handlers' tasks. */
+  /** Takes jobs of these queues only; those of its handlers' tasks by default. */
   readonly queues?: readonly string[];
   /** A lease; 30 s by default. A killed worker's jobs run again when it ends. */
   readonly lease?: Duration;
@@ -307,7 +307,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
               name: worker?.name ?? `worker-${mintToken(entropy())}`,
               concurrency: worker?.concurrency ?? defaults.concurrency,
               leaseMs: this.#leaseMs,
-              queues: worker?.queues ?? [],
+              queues: worker?.queues,
               entropy,
               redact: this.#options.redact,
               enqueueFor: (tenant) => {
@@ -427,6 +427,11 @@ function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
   }
   if (worker.queues !== undefined && !Array.isArray(worker.queues)) {
     throw new InvalidInputError(`worker.queues must be an array, got ${shown(worker.queues)}`, {
+      field: "worker.queues",
+    });
+  }
+  if (worker.queues?.length === 0) {
+    throw new InvalidInputError("worker.queues must name at least one queue, or be left out", {
       field: "worker.queues",
     });
   }

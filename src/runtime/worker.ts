@@ -28,8 +28,8 @@ export interface WorkerOptions {
   readonly name: string;
   readonly concurrency: number;
   readonly leaseMs: number;
-  /** Queues beside those of the handlers' tasks. */
-  readonly queues: readonly string[];
+  /** Only these; absent: those of the handlers' tasks, and with a handler of any task all there are. */
+  readonly queues: readonly string[] | undefined;
   readonly entropy: () => Entropy;
   readonly random: () => number;
   readonly redact: ((error: ErrorRecord) => ErrorRecord) | undefined;
@@ -95,7 +95,8 @@ export class Worker {
 
   /** Whether this worker looks at the queue, as far as it knows. */
   serves(queue: string): boolean {
-    return this.#options.registry.takesAny || this.#queues().includes(queue);
+    const { registry, queues } = this.#options;
+    return (queues === undefined && registry.takesAny) || this.#queues().includes(queue);
   }
 
   /** A job is asked to stop; nothing happens when it is not here. */
@@ -204,13 +205,13 @@ export class Worker {
 
   #queues(): readonly string[] {
     const { registry, queues } = this.#options;
-    return [...new Set([...registry.queues(), ...queues, ...this.#knownQueues])];
+    return queues ?? [...new Set([...registry.queues(), ...this.#knownQueues])];
   }
 
   /** A handler of any task name looks at every queue there is. */
   async #refreshQueues(): Promise<void> {
-    const { registry, engine } = this.#options;
-    if (!registry.takesAny) return;
+    const { registry, engine, queues } = this.#options;
+    if (queues !== undefined || !registry.takesAny) return;
     const stored = await engine.queues.list();
     this.#knownQueues = [defaults.queue, ...stored.map(({ name }) => name).filter((name) => name !== everyQueue)];
   }

@@ -46,7 +46,7 @@ describe("punctual.config", () => {
         "config       punctual.config.ts",
         "roles        worker, ticker",
         "tasks        pong, ping (./tasks.ts)",
-        "queues       pongs, default, more",
+        "queues       more",
         "concurrency  2",
         "schedules    1 ensured",
         "ready\n",

@@ -48,7 +48,7 @@ describe("punctual serve", () => {
       "config       none",
       "roles        worker, janitor",
       "tasks        add, break, hold, hang (tasks.mjs)",
-      "queues       default, slow, extra",
+      "queues       extra",
       "concurrency  3",
       "ready",
     ]);

@@ -322,7 +322,8 @@ function refuse({ spec, expression }: Reading, text: string, why: string, mend: 
 
 function refusal(field: string, text: string, expression: string, why: string, mend: string): InvalidCronError {
   const details = { expression: clip(expression, EXPRESSION_LENGTH_MAX), text: clip(text) };
-  return new InvalidCronError(`Cron ${field} "${clip(text)}": ${why}; ${mend}.`, { field, mend, details });
+  const sentence = `${mend.charAt(0).toUpperCase()}${mend.slice(1)}.`;
+  return new InvalidCronError(`cron ${field} "${clip(text)}": ${why}`, { field, mend: sentence, details });
 }
 
 /** Text fit for a message: short, and with nothing invisible or outside ASCII in it. */

@@ -69,11 +69,11 @@ function isKnown(id: string): boolean {
 
 function refusal(id: string, why: string): InvalidTimeZoneError {
   const shown = id.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  const mend = 'write an IANA zone such as "Europe/London", "America/New_York" or "UTC"';
-  return new InvalidTimeZoneError(`Time zone "${shown}": ${why}; ${mend}.`, {
-    field: "timeZone",
+  const mend = 'Write an IANA zone such as "Europe/London", "America/New_York" or "UTC".';
+  return new InvalidTimeZoneError(`time zone "${shown}": ${why}`, {
+    field: "timezone",
     mend,
-    details: { timeZone: shown },
+    details: { timezone: shown },
   });
 }
 

@@ -104,9 +104,8 @@ function take1(world: World, job: Job, request: ClaimRequest, startsNow: boolean
 
 /** The next jobs of a queue, shared among its lanes, one of each lane in turn. */
 function pick(world: World, queue: string, limit: number, now: Millis): Stored[] {
-  const lanes = [...(world.lanes.get(queue)?.values() ?? [])];
-  for (const lane of lanes) lane.promote(now, world.isLive);
-  const open = lanes
+  const open = world
+    .promote(queue, now)
     .filter((lane) => lane.counts.ready > 0)
     .map((lane) => ({ tenant: lane.tenant, ready: lane.counts.ready, pass: lane.pass, weight: lane.weight }));
   const picked: Stored[][] = [];
@@ -163,8 +162,7 @@ function nextDue(world: World, queue: string, now: Millis): Millis | undefined {
   while (heap?.peek() !== undefined && !world.isLive(heap.peek() as Stored)) heap.pop();
   const leaseUntil = heap?.peek()?.job.leaseUntil;
   const dues: (Millis | undefined)[] = [leaseUntil === undefined ? undefined : Math.max(leaseUntil, recoverAt)];
-  for (const lane of world.lanes.get(queue)?.values() ?? []) {
-    lane.promote(now, world.isLive);
+  for (const lane of world.promote(queue, now)) {
     if (lane.counts.ready > 0) dues.push(limit > 0 ? now : regainAt);
     dues.push(lane.deferred.peek()?.job.dueAt);
   }

@@ -166,11 +166,10 @@ function matches(job: Job, filter: JobFilter, now: Millis): boolean {
 
 function stats(world: World, filter: StatsFilter, now: Millis): LaneCounts[] {
   const rows: LaneCounts[] = [];
-  for (const [queue, lanes] of world.lanes) {
+  for (const queue of world.lanes.keys()) {
     if (filter.queue !== undefined && filter.queue !== queue) continue;
-    for (const lane of lanes.values()) {
+    for (const lane of world.promote(queue, now)) {
       if (filter.tenant !== undefined && filter.tenant !== lane.tenant) continue;
-      lane.promote(now, world.isLive);
       const { ready, deferred, held, active, completed, failed, cancelled } = lane.counts;
       const delayed = deferred + held;
       const { tenant, totals } = lane;

@@ -102,6 +102,18 @@ export class World {
     return lane;
   }
 
+  /** Moves what has come due in a queue from deferred to ready, and answers the queue's lanes. */
+  promote(queue: string, now: Millis): Lane[] {
+    const lanes = [...(this.lanes.get(queue)?.values() ?? [])];
+    for (const lane of lanes) {
+      const wasEmpty = lane.counts.ready === 0;
+      const lowest = wasEmpty ? this.#lowestPass(queue) : 0;
+      lane.promote(now, this.isLive);
+      if (wasEmpty && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, lowest);
+    }
+    return lanes;
+  }
+
   isLive = (stored: Stored): boolean => this.jobs.get(stored.job.id) === stored;
 
   slots(job: { readonly tenant: string; readonly queue: string; readonly key?: string | undefined }): Slots {

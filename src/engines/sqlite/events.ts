@@ -2,33 +2,41 @@
 import type { EventStore } from "../../core/engine.ts";
 import type { EventFilter, EventType, StoredEvent } from "../../core/events.ts";
 import { jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
-import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
-import type { Steps, Tx } from "./tx.ts";
+import type { Page } from "../../core/page.ts";
+import { filterOf, filterValue, readNewest, whenGiven } from "./listing.ts";
+import type { Steps } from "./tx.ts";
 
-const filterClause = `WITH filter (of_tenant, of_types, of_job, of_schedule, of_queue, of_from, of_before) AS (VALUES (?, ?, ?, ?, ?, ?, ?))`;
+const filter = filterOf(["of_tenant", "of_types", "of_job", "of_schedule", "of_queue", "at_from", "at_before"]);
+
 const columns = "id, type, tenant, at, job, schedule, queue, actor, data";
-const conditions = `id < ?
-  AND (of_tenant IS NULL OR tenant = of_tenant)
-  AND (of_types IS NULL OR type IN (SELECT value FROM json_each(of_types)))
-  AND (of_job IS NULL OR job = of_job)
-  AND (of_schedule IS NULL OR schedule = of_schedule)
-  AND (of_queue IS NULL OR queue = of_queue)
-  AND (of_from IS NULL OR at >= of_from)
-  AND (of_before IS NULL OR at < of_before)
-ORDER BY id DESC LIMIT ?`;
+
+const conditions = [
+  "id < ? AND id >= ?",
+  whenGiven("of_tenant", (tenant) => `tenant = ${tenant}`),
+  whenGiven("of_types", (types) => `type IN (SELECT value FROM json_each(${types}))`),
+  whenGiven("of_job", (job) => `job = ${job}`),
+  whenGiven("of_schedule", (schedule) => `schedule = ${schedule}`),
+  whenGiven("of_queue", (queue) => `queue = ${queue}`),
+  whenGiven("at_from", (from) => `at >= ${from}`),
+  whenGiven("at_before", (before) => `at < ${before}`),
+].join("\n  AND ");
 
 const listStatement = `-- events.list
-${filterClause}
-SELECT ${columns} FROM filter CROSS JOIN punctual_events WHERE ${conditions}`;
+${filter}
+SELECT ${columns} FROM punctual_events WHERE ${conditions} ORDER BY id DESC LIMIT ?`;
 
 const listOfJobStatement = `-- events.listOfJob
-${filterClause}
-SELECT ${columns} FROM filter CROSS JOIN punctual_events ON job = of_job WHERE ${conditions}`;
+${filter}
+SELECT ${columns} FROM punctual_events WHERE job = ${filterValue("of_job")} AND ${conditions} ORDER BY id DESC LIMIT ?`;
 
 const listOfScheduleStatement = `-- events.listOfSchedule
-${filterClause}
-SELECT ${columns} FROM filter CROSS JOIN punctual_events ON tenant = of_tenant AND schedule = of_schedule
-WHERE ${conditions}`;
+${filter}
+SELECT ${columns} FROM punctual_events
+WHERE tenant = ${filterValue("of_tenant")} AND schedule = ${filterValue("of_schedule")} AND ${conditions}
+ORDER BY id DESC LIMIT ?`;
+
+const stepStatement = `-- events.listStep
+SELECT id FROM punctual_events WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?`;
 
 const purgeStatement = `-- events.purge
 DELETE FROM punctual_events WHERE id IN (SELECT id FROM punctual_events WHERE at < ? ORDER BY at LIMIT ?)`;
@@ -53,7 +61,7 @@ export function eventStore(steps: Steps): EventStore {
       steps.write((tx) => {
         for (const event of events) tx.append(event);
       }),
-    list: (filter, page) => steps.read((tx) => list(tx, filter, page)),
+    list: (filter, page) => list(steps, filter, page),
     purge: ({ olderThanMs, limit }) =>
       steps.write(({ connection, now }) => {
         const deleted = connection.run(purgeStatement, now - olderThanMs, limit);
@@ -62,14 +70,12 @@ export function eventStore(steps: Steps): EventStore {
   };
 }
 
-function list(
-  { connection }: Tx,
+async function list(
+  steps: Steps,
   filter: EventFilter,
   page: { readonly limit: number; readonly cursor?: string },
-): Page<StoredEvent> {
-  const before = page.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(decodeCursor(page.cursor, 1)[0]);
-  const rows = connection.all<EventRow>(
-    statementFor(filter),
+): Promise<Page<StoredEvent>> {
+  const values = [
     filter.tenant ?? null,
     filter.types === undefined ? null : JSON.stringify(filter.types),
     filter.job === undefined ? null : jobIdToBytes(filter.job),
@@ -77,12 +83,14 @@ function list(
     filter.queue ?? null,
     filter.from ?? null,
     filter.before ?? null,
-    before,
-    page.limit + 1,
-  );
-  const items = rows.slice(0, page.limit).map(toEvent);
-  const last = items.at(-1);
-  return { items, ...(rows.length > page.limit && last !== undefined ? { next: encodeCursor([last.id]) } : {}) };
+  ];
+  const statement = statementFor(filter);
+  const { rows, next } = await readNewest<EventRow>(steps, page, {
+    stepStatement: statement === listStatement ? stepStatement : undefined,
+    read: (connection, span, limit) => connection.all(statement, ...values, ...span, limit),
+    numberOf: ({ id }) => id,
+  });
+  return { items: rows.map(toEvent), ...(next === undefined ? {} : { next }) };
 }
 
 /** The statement that looks at the fewest events. */

@@ -1,9 +1,8 @@
 // Jobs in SQLite: the contract's JobStore.
-import { setImmediate } from "node:timers/promises";
 import type { Millis } from "../../core/clock.ts";
 import type { JobFilter, JobStore, StatsFilter } from "../../core/engine.ts";
 import type { Job } from "../../core/job.ts";
-import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
+import type { Page } from "../../core/page.ts";
 import type { LaneCounts } from "../../core/queue.ts";
 import { change } from "./change.ts";
 import { claim, nothingToClaim } from "./claim.ts";
@@ -11,6 +10,7 @@ import type { Value } from "./database.ts";
 import { extendAll } from "./extend.ts";
 import { insertAll } from "./insert.ts";
 import { findJob } from "./job-table.ts";
+import { filterOf, readNewest, whenGiven } from "./listing.ts";
 import { finishedColumns, type JobRow, jobColumns, type Place, toJob } from "./rows.ts";
 import { settleAll } from "./settle.ts";
 import type { Steps, Tx } from "./tx.ts";
@@ -18,47 +18,55 @@ import type { Steps, Tx } from "./tx.ts";
 /** Deferred jobs that came due unobserved are counted up to here (J14). */
 const dueCountMax = 10_000;
 
-/** Pending jobs that one step of a listing looks at: a rare match in a long backlog must not hold up the event loop. */
-const listedRowsMax = 20_000;
+const filter = filterOf([
+  "of_tenant",
+  "of_queue",
+  "of_task",
+  "of_schedule",
+  "of_places",
+  "of_keyed",
+  "of_prefix",
+  "due_from",
+  "due_before",
+]);
 
-const filterClause = `WITH filter (of_tenant, of_queue, of_task, of_schedule, of_places, of_keyed, of_prefix, of_due_from, of_due_before)
-AS (VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?))`;
+const conditions = [
+  "seq < ? AND seq >= ?",
+  whenGiven("of_tenant", (tenant) => `tenant = ${tenant}`),
+  whenGiven("of_queue", (queue) => `queue = ${queue}`),
+  whenGiven("of_task", (task) => `task = ${task}`),
+  whenGiven("of_schedule", (schedule) => `schedule = ${schedule}`),
+  whenGiven("of_places", (places) => `place IN (SELECT value FROM json_each(${places}))`),
+  whenGiven("of_keyed", () => "key IS NOT NULL"),
+  whenGiven("of_prefix", (prefix) => `substr(key, 1, length(${prefix})) = ${prefix}`),
+  whenGiven("due_from", (from) => `due_at >= ${from}`),
+  whenGiven("due_before", (before) => `due_at < ${before}`),
+].join("\n  AND ");
 
-const conditions = `(of_tenant IS NULL OR tenant = of_tenant)
-  AND (of_queue IS NULL OR queue = of_queue)
-  AND (of_task IS NULL OR task = of_task)
-  AND (of_schedule IS NULL OR schedule = of_schedule)
-  AND (of_places IS NULL OR place IN (SELECT value FROM json_each(of_places)))
-  AND (of_keyed IS NULL OR key IS NOT NULL)
-  AND (of_prefix IS NULL OR substr(key, 1, length(of_prefix)) = of_prefix)
-  AND (of_due_from IS NULL OR due_at >= of_due_from)
-  AND (of_due_before IS NULL OR due_at < of_due_before)`;
-
-const finishedList = `SELECT ${finishedColumns} FROM filter CROSS JOIN punctual_finished
-WHERE seq < ? AND seq >= ? AND ${conditions}
+const finishedPart = `UNION ALL
+SELECT ${finishedColumns} FROM punctual_finished WHERE ${conditions}
 ORDER BY seq DESC LIMIT ?`;
 
 const listStatement = `-- jobs.list
-${filterClause}
-SELECT ${jobColumns} FROM filter CROSS JOIN punctual_jobs WHERE seq < ? AND seq >= ? AND ${conditions}
-UNION ALL
-${finishedList}`;
+${filter}
+SELECT ${jobColumns} FROM punctual_jobs WHERE ${conditions}
+${finishedPart}`;
 
 // Without pending jobs, however many there are, a listing is short.
 const listStartedStatement = `-- jobs.listStarted
-${filterClause}
-SELECT ${jobColumns} FROM filter CROSS JOIN punctual_jobs INDEXED BY punctual_jobs_active
-WHERE place = 'active' AND seq < ? AND seq >= ? AND ${conditions}
-UNION ALL
-${finishedList}`;
+${filter}
+SELECT ${jobColumns} FROM punctual_jobs INDEXED BY punctual_jobs_active WHERE place = 'active' AND ${conditions}
+${finishedPart}`;
 
 const stepStatement = `-- jobs.listStep
 SELECT seq FROM punctual_jobs WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?`;
 
 const statsStatement = `-- jobs.stats
-WITH filter (of_tenant, of_queue) AS (VALUES (?, ?))
-SELECT * FROM filter CROSS JOIN punctual_lanes
-WHERE (of_tenant IS NULL OR tenant = of_tenant) AND (of_queue IS NULL OR queue = of_queue) ORDER BY lane`;
+${filterOf(["of_tenant", "of_queue"])}
+SELECT * FROM punctual_lanes
+WHERE ${whenGiven("of_tenant", (tenant) => `tenant = ${tenant}`)}
+  AND ${whenGiven("of_queue", (queue) => `queue = ${queue}`)}
+ORDER BY lane`;
 
 const dueStatement = `-- jobs.countDue
 SELECT tenant, count(*) AS due FROM (
@@ -112,25 +120,13 @@ async function list(
 ): Promise<Page<Job>> {
   const values = filterValues(filter);
   const withPending = filter.states === undefined || filter.states.includes("pending");
-  const statement = withPending ? listStatement : listStartedStatement;
-  let before = page.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(decodeCursor(page.cursor, 1)[0]);
-  const rows: JobRow[] = [];
-  for (;;) {
-    const step = await steps.read(({ connection }) => {
-      const from = withPending ? connection.get<{ seq: number }>(stepStatement, before, listedRowsMax)?.seq : undefined;
-      const span = [before, from ?? 0];
-      const left = page.limit + 1 - rows.length;
-      return { from, rows: connection.tuples<JobRow>(statement, ...values, ...span, ...span, left) };
-    });
-    rows.push(...step.rows);
-    if (step.from === undefined || rows.length > page.limit) break;
-    before = step.from;
-    await setImmediate();
-  }
-  const shown = rows.slice(0, page.limit);
-  const last = shown.at(-1);
-  const items = shown.map(toJob);
-  return { items, ...(rows.length > page.limit && last !== undefined ? { next: encodeCursor([last[0]]) } : {}) };
+  const { rows, next } = await readNewest<JobRow>(steps, page, {
+    stepStatement: withPending ? stepStatement : undefined,
+    read: (connection, span, limit) =>
+      connection.tuples(withPending ? listStatement : listStartedStatement, ...values, ...span, ...span, limit),
+    numberOf: ([seq]) => seq,
+  });
+  return { items: rows.map(toJob), ...(next === undefined ? {} : { next }) };
 }
 
 function filterValues(filter: JobFilter): Value[] {

@@ -17,6 +17,7 @@ import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts
 import { cancelForSchedule } from "./ending.ts";
 import { insertJob } from "./insert.ts";
 import { unfinishedOf } from "./job-table.ts";
+import { filterOf, whenGiven } from "./listing.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import {
   countEnabled,
@@ -31,25 +32,22 @@ import {
 } from "./schedule-table.ts";
 import type { Steps, Tx } from "./tx.ts";
 
+const filter = filterOf(["of_task", "of_queue", "of_enabled", "of_prefix"]);
+
+const conditions = [
+  whenGiven("of_task", (task) => `task = ${task}`),
+  whenGiven("of_queue", (queue) => `queue = ${queue}`),
+  whenGiven("of_enabled", (enabled) => `enabled = ${enabled}`),
+  whenGiven("of_prefix", (prefix) => `substr(id, 1, length(${prefix})) = ${prefix}`),
+].join("\n  AND ");
+
 const listStatement = `-- schedules.list
-WITH filter (of_task, of_queue, of_enabled, of_prefix) AS (VALUES (?, ?, ?, ?))
-SELECT schedule FROM filter CROSS JOIN punctual_schedules
-WHERE (tenant, id) > (?, ?)
-  AND (of_task IS NULL OR task = of_task)
-  AND (of_queue IS NULL OR queue = of_queue)
-  AND (of_enabled IS NULL OR enabled = of_enabled)
-  AND (of_prefix IS NULL OR substr(id, 1, length(of_prefix)) = of_prefix)
-ORDER BY tenant, id LIMIT ?`;
+${filter}
+SELECT schedule FROM punctual_schedules WHERE (tenant, id) > (?, ?) AND ${conditions} ORDER BY tenant, id LIMIT ?`;
 
 const listOfTenantStatement = `-- schedules.listOfTenant
-WITH filter (of_task, of_queue, of_enabled, of_prefix) AS (VALUES (?, ?, ?, ?))
-SELECT schedule FROM filter CROSS JOIN punctual_schedules
-WHERE tenant = ? AND id > ?
-  AND (of_task IS NULL OR task = of_task)
-  AND (of_queue IS NULL OR queue = of_queue)
-  AND (of_enabled IS NULL OR enabled = of_enabled)
-  AND (of_prefix IS NULL OR substr(id, 1, length(of_prefix)) = of_prefix)
-ORDER BY id LIMIT ?`;
+${filter}
+SELECT schedule FROM punctual_schedules WHERE tenant = ? AND id > ? AND ${conditions} ORDER BY id LIMIT ?`;
 
 export function scheduleStore(steps: Steps): ScheduleStore {
   return {

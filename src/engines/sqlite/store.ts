@@ -29,7 +29,6 @@ export class Store implements Steps {
   #lastJoined: WeakRef<Connection> | undefined;
   #opening: Promise<void> | undefined;
   #present: Present | undefined;
-  #closed = false;
 
   constructor(options: OpenOptions, retention: Retention) {
     this.#options = options;
@@ -53,9 +52,10 @@ export class Store implements Steps {
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await this.#opening?.catch(() => {});
+    const opening = this.#opening;
+    // Opening it again begins anew.
+    this.#opening = undefined;
+    await opening?.catch(() => {});
     const present = this.#present;
     this.#present = undefined;
     present?.watchers.stop();
@@ -113,9 +113,7 @@ export class Store implements Steps {
 
   #expectPresent(): Present {
     if (this.#present !== undefined) return this.#present;
-    throw new StoppedError(this.#closed ? "the sqlite engine is closed" : "the sqlite engine is not open yet", {
-      mend: this.#closed ? "Create another engine." : "Await open() first.",
-    });
+    throw new StoppedError("the sqlite engine is not open", { mend: "Await open() first." });
   }
 
   #whyBusy(): string {
