@@ -5,6 +5,8 @@ export interface BatcherOptions<Item, Answer> {
   /** Sends a batch; answers in the same order. */
   readonly send: (items: readonly Item[]) => Promise<readonly Answer[]>;
   readonly max: number;
+  /** Resolves when the first batch is to leave; by default, when the calls of this turn of the event loop were made. */
+  readonly gather?: () => Promise<void>;
 }
 
 interface Waiting<Item, Answer> {
@@ -41,8 +43,8 @@ export class Batcher<Item, Answer> {
   }
 
   async #run(): Promise<void> {
-    // Calls made in the same turn of the event loop travel together.
-    await Promise.resolve();
+    const { gather = () => Promise.resolve() } = this.#options;
+    await gather();
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, this.#options.max);
       await this.#send(batch);

@@ -389,10 +389,17 @@ function clients(host: ClientHost): TransactionScheduler {
   };
 }
 
+/** Random words are drawn so many at once: a draw costs more than an id. */
+const pool = new Uint32Array(1_024);
+let drawn = pool.length;
+
 /** Fresh randomness for ids and tokens. */
 function entropy(): Entropy {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return [high, low];
+  if (drawn >= pool.length) {
+    crypto.getRandomValues(pool);
+    drawn = 0;
+  }
+  return [pool[drawn++] ?? 0, pool[drawn++] ?? 0];
 }
 
 function checkRoles(roles: readonly Role[]): ReadonlySet<Role> {
