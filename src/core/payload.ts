@@ -2,9 +2,6 @@
 import { shown } from "./duration.ts";
 import { InvalidInputError, PayloadTooLargeError } from "./errors.ts";
 
-/** What JSON can carry. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
-
 /**
  * Serialises a value that must survive a round trip through JSON; `undefined` is stored as null.
  * Lone surrogates and NUL come out as escapes, so that any store can hold the text.

@@ -112,10 +112,7 @@ export interface SchedulePut extends ScheduleRef {
   readonly actor?: string | undefined;
 }
 
-/** What saving did. `absent`: an update found nothing. */
-export type PutOutcome = "created" | "updated" | "unchanged" | "conflict" | "absent";
-
-/** The pure decision of a put. */
+/** The pure decision of a put. `absent`: an update found nothing. */
 export type PutPlan =
   | { readonly outcome: "conflict" | "absent" }
   | { readonly outcome: "unchanged"; readonly schedule: Schedule }

@@ -20,7 +20,7 @@ import type { Lease } from "./lease.ts";
 import { type RetryPolicy, retryDelayMs } from "./retry.ts";
 
 /** What becomes of the job: three ends, or pending again with (`retry`) or without (`release`) a failure counted. */
-export type SettleOutcome = "complete" | "fail" | "cancel" | "retry" | "release";
+type SettleOutcome = "complete" | "fail" | "cancel" | "retry" | "release";
 
 /** How an attempt ended, as the store applies it. */
 export interface Settlement {
@@ -76,7 +76,7 @@ export function leaseOf(job: Pick<ClaimedJob, "id" | "queue" | "attempt" | "toke
 }
 
 /** How many attempts a job has, its own word first. */
-export function attemptsAllowed(job: Pick<Job, "attemptsMax">, policy: Pick<RetryPolicy, "attempts">): number {
+function attemptsAllowed(job: Pick<Job, "attemptsMax">, policy: Pick<RetryPolicy, "attempts">): number {
   return job.attemptsMax ?? policy.attempts;
 }
 
@@ -200,7 +200,7 @@ function unknownTaskDelayMs(releases: number): number {
  * What is kept of a thrown value: cut to size, then through the user's redaction. Whatever was thrown, and whatever the
  * redaction does, there is a record; a redaction that throws keeps nothing.
  */
-export function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
+function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
   const record = recordOf(thrown);
   if (redact === undefined) return record;
   try {
@@ -365,7 +365,7 @@ function withoutLease(job: Job, token?: Token): Job {
 }
 
 /** Attempt records with one more; beyond the limit the oldest go. */
-export function appendAttempt(attempts: readonly AttemptRecord[], record: AttemptRecord): readonly AttemptRecord[] {
+function appendAttempt(attempts: readonly AttemptRecord[], record: AttemptRecord): readonly AttemptRecord[] {
   return [...attempts, record].slice(-defaults.attemptRecordsMax);
 }
 

@@ -332,7 +332,7 @@ export class SchedulesClient {
 const conflictTries = 20;
 
 /** The next ticks after an instant, with jitter and what clock changes do to them. */
-export function previewTicks(schedule: Schedule, after: number, count: number): PreviewTick[] {
+function previewTicks(schedule: Schedule, after: number, count: number): PreviewTick[] {
   const ticks: PreviewTick[] = [];
   let tick = nextTickOf(schedule, after);
   while (tick !== undefined && ticks.length < count) {

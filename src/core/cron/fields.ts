@@ -43,9 +43,9 @@ export interface FieldSpec {
 const MONTH_NAMES = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DAY_NAMES = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
-export const SECOND: FieldSpec = { name: "second", min: 0, max: 59, names: [] };
-export const MINUTE: FieldSpec = { name: "minute", min: 0, max: 59, names: [] };
-export const HOUR: FieldSpec = { name: "hour", min: 0, max: 23, names: [] };
+const SECOND: FieldSpec = { name: "second", min: 0, max: 59, names: [] };
+const MINUTE: FieldSpec = { name: "minute", min: 0, max: 59, names: [] };
+const HOUR: FieldSpec = { name: "hour", min: 0, max: 23, names: [] };
 export const MONTH_DAY: FieldSpec = { name: "day-of-month", min: 1, max: 31, names: [] };
 export const MONTH: FieldSpec = { name: "month", min: 1, max: 12, names: MONTH_NAMES };
 /** 7 is accepted as Sunday where a value is read; steps run over 0-6. */
