@@ -1,0 +1,194 @@
+// J15: the store does what it is asked and the answer is lost. Nothing is lost, nothing is done twice.
+import { describe, expect, test } from "vitest";
+import { memory } from "../../src/engines/memory/index.ts";
+import { every, handle, OutcomeUnknownError, task } from "../../src/index.ts";
+import { VirtualClock } from "../../src/testing/index.ts";
+import { answersAfter, lostAnswer, notWritten } from "./faulty.ts";
+import { aborted, gate, rig, secondMs } from "./rig.ts";
+
+const mail = task<number>("mail", { retry: { backoff: { type: "fixed", delay: 0 } } });
+
+describe("producers", () => {
+  test("J15 an enqueue whose answer was lost, made again, finds its own job", async () => {
+    const { scheduler, faulty, clock } = rig();
+    faulty.on("jobs.insert", lostAnswer, 1);
+    const first = scheduler.enqueue(mail, 1).catch((error: unknown) => error);
+    await clock.advance(5 * secondMs);
+    const found = await first;
+    if (found instanceof OutcomeUnknownError) await scheduler.enqueue(mail, 1);
+    expect((await scheduler.jobs.list()).items).toHaveLength(1);
+  });
+
+  test("J15 with an idempotencyKey the repeat finds the first job, whatever happened", async () => {
+    const { scheduler, faulty, clock } = rig();
+    faulty.on("jobs.insert", lostAnswer, 1);
+    const first = scheduler.enqueue(mail, 1, { idempotencyKey: "order-1" }).catch(() => {});
+    await clock.advance(5 * secondMs);
+    await first;
+    const again = await scheduler.enqueue(mail, 1, { idempotencyKey: "order-1" });
+    const { items } = await scheduler.jobs.list();
+    expect([again.outcome, items.map(({ id }) => id)]).toEqual(["existing", [again.id]]);
+  });
+
+  test("J15 a schedules.create whose answer was lost, made again, finds its own schedule", async () => {
+    const { scheduler, faulty, clock } = rig();
+    faulty.on("schedules.put", lostAnswer, 1);
+    const create = () => scheduler.schedules.create("s", { task: mail, input: 1, when: every("1m") });
+    const first = create().catch((error: unknown) => error);
+    await clock.advance(5 * secondMs);
+    const found = (await first) instanceof OutcomeUnknownError ? await create() : await first;
+    expect(found).toMatchObject({ id: "s", revision: 1 });
+  });
+
+  test("J15 a trigger whose answer was lost, made again, makes one job", async () => {
+    const { scheduler, faulty, clock } = rig();
+    await scheduler.schedules.create("s", { task: mail, input: 1, when: every("1h"), overlap: "allow" });
+    faulty.on("schedules.fire", lostAnswer, 1);
+    const first = scheduler.schedules.trigger("s").catch((error: unknown) => error);
+    await clock.advance(5 * secondMs);
+    if ((await first) instanceof OutcomeUnknownError) await scheduler.schedules.trigger("s");
+    expect((await scheduler.jobs.list()).items).toHaveLength(1);
+  });
+});
+
+describe("workers", () => {
+  test("J15 jobs of a claim whose answer was lost run at once when the store is back, once each", async () => {
+    const ran: number[] = [];
+    const { scheduler, faulty, clock, start } = rig({ handlers: [handle(mail, (n) => void ran.push(n))] });
+    await scheduler.enqueueMany([1, 2, 3].map((input) => ({ task: mail, input })));
+    faulty.on("jobs.claim", lostAnswer, 1);
+    await start("worker");
+    await clock.advance(2 * secondMs);
+    expect(ran.sort()).toEqual([1, 2, 3]);
+    expect((await scheduler.jobs.list()).items.map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
+  });
+
+  test("J3 the lease of a claim whose answer was lost counts from when it was first asked", async () => {
+    const clock = new VirtualClock();
+    const engine = memory({ clock });
+    const signals: AbortSignal[] = [];
+    const { scheduler, faulty, start } = rig({
+      clock,
+      engine,
+      handlers: [
+        handle(mail, async (_, { signal }) => {
+          signals.push(signal);
+          await aborted(signal);
+        }),
+      ],
+    });
+    await scheduler.enqueue(mail, 1);
+    faulty.on("jobs.claim", lostAnswer, 1);
+    await start("worker");
+    faulty.on("jobs.claim", notWritten, 3);
+    faulty.on("jobs.extend", notWritten);
+    // Asked at 0 s, found again at 11 to 15 s; nothing can be extended: the store's lease ends at 30 s.
+    await clock.advance(29_999);
+    expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  });
+
+  test("J3 jobs first taken by a claim made again long after are held for a whole lease", async () => {
+    const { scheduler, faulty, clock, start, named } = rig({
+      handlers: [handle(mail, () => new Promise<void>((resolve) => clock.after(8_000, resolve)))],
+    });
+    const { id } = await scheduler.enqueue(mail, 1);
+    // The request itself was lost, which nobody can tell from a lost answer; then the store was away for a minute.
+    faulty.on("jobs.claim", () => Promise.reject(new OutcomeUnknownError("the connection broke")), 1);
+    await start("worker");
+    faulty.on("jobs.claim", notWritten);
+    await clock.advance(60 * secondMs);
+    faulty.off("jobs.claim");
+    await clock.advance(45 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 1 });
+    expect(named("job:lease-lost")).toEqual([]);
+  });
+
+  test("J15 a completion whose answer was lost is told once, and the job does not run again", async () => {
+    const ran: number[] = [];
+    const { scheduler, faulty, clock, start, named } = rig({ handlers: [handle(mail, (n) => void ran.push(n))] });
+    faulty.on("jobs.settle", lostAnswer, 1);
+    await start("worker");
+    const { id } = await scheduler.enqueue(mail, 1);
+    await clock.advance(60 * secondMs);
+    expect(ran).toEqual([1]);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 1 });
+    expect([named("job:completed").length, named("job:lease-lost").length]).toEqual([1, 0]);
+  });
+
+  test("J15 a completion that retention removes at once is told as completed too", async () => {
+    const brief = task<number>("brief", { retention: { completed: 0 } });
+    const { scheduler, faulty, clock, start, named } = rig({ handlers: [handle(brief, () => 0)] });
+    faulty.on("jobs.settle", lostAnswer, 1);
+    await start("worker");
+    await scheduler.enqueue(brief, 1);
+    await clock.advance(60 * secondMs);
+    expect([named("job:completed").length, named("job:lease-lost").length]).toEqual([1, 0]);
+  });
+
+  test("J15 a retry whose answer was lost counts one failure", async () => {
+    const twice = task<number>("twice", { retry: { backoff: { type: "fixed", delay: "10s" } } });
+    const { scheduler, faulty, clock, start } = rig({
+      handlers: [
+        handle(twice, (_, { attempt }) => {
+          if (attempt === 1) throw new Error("boom");
+        }),
+      ],
+    });
+    faulty.on("jobs.settle", lostAnswer, 1);
+    await start("worker");
+    const { id } = await scheduler.enqueue(twice, 1);
+    await clock.advance(60 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 2, failures: 1 });
+  });
+
+  test("J3 a job claimed again before its settlement was answered runs under its new lease", async () => {
+    const late = gate();
+    const { scheduler, faulty, clock, start, named } = rig({
+      handlers: [
+        handle(mail, async (_, { attempt }) => {
+          if (attempt === 1) throw new Error("boom");
+          await new Promise<void>((resolve) => clock.after(5_000, resolve));
+        }),
+      ],
+    });
+    faulty.on("jobs.settle", answersAfter(late.promise), 1);
+    await start("worker");
+    const { id } = await scheduler.enqueue(mail, 1);
+    await clock.advance(2 * secondMs);
+    late.open();
+    await clock.advance(10 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 2, failures: 1 });
+    expect(named("job:lease-lost")).toEqual([]);
+  });
+
+  test("J15 a settlement that fails is sent again until the store has it", async () => {
+    const { scheduler, faulty, clock, start, named } = rig({ handlers: [handle(mail, () => 0)] });
+    faulty.on("jobs.settle", notWritten, 5);
+    await start("worker");
+    const { id } = await scheduler.enqueue(mail, 1);
+    await clock.advance(60 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 1 });
+    expect(named("worker:error")).toHaveLength(5);
+  });
+});
+
+describe("tickers", () => {
+  test("J15 a tick whose firing was not answered makes exactly one job", async () => {
+    const ticks: number[] = [];
+    const { scheduler, faulty, clock, start } = rig({
+      handlers: [handle(mail, (_, { tick }) => void ticks.push(tick?.at.getTime() ?? 0))],
+    });
+    await scheduler.schedules.create("s", {
+      task: mail,
+      input: 1,
+      when: every("10s"),
+      overlap: "allow",
+      catchUp: "all",
+    });
+    faulty.on("schedules.fire", lostAnswer, 3);
+    await start();
+    await clock.advance(300 * secondMs);
+    const expected = Array.from({ length: 30 }, (_, n) => Date.UTC(2026, 0, 1) + (n + 1) * 10_000);
+    expect(ticks).toEqual(expected);
+  });
+});
