@@ -98,6 +98,7 @@ export type InsertAnswer =
   | { readonly outcome: "inserted"; readonly jobs: readonly InsertedJob[] }
   /** A job said `onConflict: "error"` and its key is taken by `id`. */
   | { readonly outcome: "key-in-use"; readonly index: number; readonly id: JobId }
+  /** The idempotencyKey was used with another body, or the id is a job of another tenant. */
   | { readonly outcome: "idempotency-mismatch"; readonly index: number }
   | ({ readonly outcome: "limit" } & LimitHit);
 

@@ -7,10 +7,10 @@ import { type JobId, operationJobId, tickJobId } from "./id.ts";
 import type { NewJob } from "./job.ts";
 import { overlapGate } from "./overlap.ts";
 import {
+  advance,
   type EndedJob,
   type HeldTick,
   nextTickOf,
-  replan,
   type Schedule,
   type Unfinished,
   withoutNext,
@@ -68,8 +68,7 @@ function fireOne(due: DueSchedule, now: Millis): FireStep {
       draft.pass({ tick, dueAt: tick + offsetMs(schedule, tick), missed: draft.schedule.missed });
       position = tick;
     }
-    const cursor = { ...schedule.cursor, after: reachedMax(draft.schedule) ? position : after };
-    return finish(draft, replan({ ...draft.schedule, cursor }), now);
+    return finish(draft, advance(draft.schedule, reachedMax(draft.schedule) ? position : after), now);
   } catch (error) {
     return disableBroken(due, error, now);
   }

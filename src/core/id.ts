@@ -31,13 +31,18 @@ export function tickJobId(tenant: TenantId, incarnation: string, tick: Millis): 
 /** The id of the job that an operation (a trigger, one step of a backfill) makes: the same when it is repeated. */
 export function operationJobId(tenant: TenantId, incarnation: string, operation: string): JobId {
   const [high, low, ...time] = hash128(`operation\n${tenant}\n${incarnation}\n${operation}`);
-  // Whenever it is repeated the id is the same, so its time bits come from the hash as well.
-  return assemble(tenant, time[0] * 2 ** 16 + (time[1] & 0xffff), high, low);
+  // Whenever it is repeated the id is the same, so its time comes from the hash: 40 bits, before every id of a clock.
+  return assemble(tenant, time[0] * 2 ** 8 + (time[1] & 0xff), high, low);
 }
 
 /** 12 bits of the tenant, which every job id carries: an engine may route by them. */
 export function tenantTag(tenant: TenantId): number {
   return hash128(tenant)[0] & 0xfff;
+}
+
+/** Whether an id carries the tenant's tag: any other is not this tenant's. */
+export function isOfTenant(id: JobId, tenant: TenantId): boolean {
+  return Number.parseInt(id.slice(15, 18), 16) === tenantTag(tenant);
 }
 
 /** A new 64-bit token, for a lease, a claim or an incarnation. */

@@ -187,10 +187,16 @@ function startOf(definition: ScheduleDefinition, now: Millis): Millis {
   return definition.rule.kind === "once" ? Math.min(now, definition.rule.at - 1) : now;
 }
 
-/** The schedule with its next tick computed from its cursor. */
-export function replan(schedule: Schedule): Schedule {
-  const nextAt = nextTickOf(schedule, schedule.cursor.after);
-  return { ...schedule, cursor: { after: schedule.cursor.after, nextAt, zoneRules: zoneRulesOf(schedule.definition) } };
+/** The schedule with its next tick computed from its cursor, with the zone rules of this process. */
+function replan(schedule: Schedule): Schedule {
+  const planned = advance(schedule, schedule.cursor.after);
+  return { ...planned, cursor: { ...planned.cursor, zoneRules: zoneRulesOf(schedule.definition) } };
+}
+
+/** The schedule once its ticks up to `after` are dealt with. */
+export function advance(schedule: Schedule, after: Millis): Schedule {
+  const { zoneRules } = schedule.cursor;
+  return { ...schedule, cursor: { after, nextAt: nextTickOf(schedule, after), zoneRules } };
 }
 
 /** The schedule with no next tick: disabled, or at its end. */
@@ -212,8 +218,8 @@ export function nextTickOf(schedule: Schedule, after: Millis): Millis | undefine
   return tick === undefined || (endAt !== undefined && tick > endAt) ? undefined : tick;
 }
 
-/** The version of the time-zone rules that a definition's ticks depend on. */
-function zoneRulesOf({ rule }: ScheduleDefinition): string {
+/** The version of the time-zone rules that a definition's ticks depend on; some ms for a zone's first. */
+export function zoneRulesOf({ rule }: ScheduleDefinition): string {
   return zoneRulesVersion(getZone(ruleTimezone(rule)));
 }
 

@@ -28,7 +28,7 @@ export interface EnqueueOptions {
   readonly attempts?: number;
   /** JSON kept with the job, at most 16 KiB. */
   readonly metadata?: unknown;
-  /** A job id of the caller's own (a UUID): enqueueing it again after an unknown outcome finds the first. */
+  /** An id that OutcomeUnknownError named in `details.ids`: enqueueing with it again finds the first job, if there is one. */
   readonly id?: string;
   /** The same key with the same request finds the first job for 24 h; with another request it is refused. */
   readonly idempotencyKey?: string;

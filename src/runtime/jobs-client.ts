@@ -11,7 +11,7 @@ import {
   StateConflictError,
 } from "../core/errors.ts";
 import { limitError } from "../core/guardrails.ts";
-import { checkJobId, mintJobId } from "../core/id.ts";
+import { checkJobId, isOfTenant, mintJobId } from "../core/id.ts";
 import { checkInstant, checkNear } from "../core/instant.ts";
 import type { Due, JobState, NewJob, ShownState } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
@@ -263,7 +263,7 @@ export class JobsClient {
       id:
         options.id === undefined
           ? mintJobId(tenant, this.#host.now(), this.#host.entropy())
-          : checkJobId(options.id, path("id")),
+          : checkOwnId(options.id, tenant, path("id")),
       tenant,
       queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
       task: name,
@@ -316,21 +316,36 @@ export class JobsClient {
           details: { id: answer.id },
         });
       case "idempotency-mismatch":
-        throw new IdempotencyMismatchError(
-          `idempotencyKey ${job?.idempotency?.key} was used for another request within 24 h`,
-          { field: `${at}idempotencyKey` },
-        );
+        throw job?.idempotency === undefined
+          ? new IdempotencyMismatchError(`id ${job?.id} is another job's`, { field: `${at}id` })
+          : new IdempotencyMismatchError(
+              `idempotencyKey ${job.idempotency.key} was used for another request within 24 h`,
+              { field: `${at}idempotencyKey` },
+            );
       case "limit":
         throw limitError(answer, job?.tenant ?? defaults.tenant);
     }
   }
 }
 
+/** An id that was given out for this tenant, as its tag shows. */
+function checkOwnId(value: unknown, tenant: string, field: string): string {
+  const id = checkJobId(value, field);
+  if (isOfTenant(id, tenant)) return id;
+  throw new InvalidInputError(`${field} must be one that was made for tenant ${tenant}, got ${shown(value)}`, {
+    field,
+  });
+}
+
 /** Options that are wrong for every item are wrong even when there is none. */
 function checkShared(shared: EnqueueOptions): void {
   const path = (name: string) => `shared.${name}`;
+  for (const name of ["key", "id", "idempotencyKey"] as const) {
+    if (shared[name] === undefined) continue;
+    throw new InvalidInputError(`${path(name)} names one job: give it to the item`, { field: path(name) });
+  }
   checkDue(shared, 0, path);
-  checkKey({ ...shared, key: shared.key ?? "item" }, path);
+  checkKey({ ...shared, key: "item" }, path);
   if (shared.priority !== undefined) checkPriority(shared.priority, path("priority"));
   if (shared.attempts !== undefined) checkAttempts(shared.attempts, path("attempts"));
 }

@@ -103,7 +103,7 @@ export class Leases {
     const { clock, leaseMs, onLost } = this.#options;
     const limit = clock.monotonic() + leaseMs * defaults.leaseMarginShare;
     for (const held of [...this.#held.values()]) {
-      if (held.endsAt <= limit && !held.settling) onLost(held, "the lease could not be extended in time");
+      if (held.endsAt <= limit && !isSettling(held)) onLost(held, "the lease could not be extended in time");
     }
   }
 
@@ -112,7 +112,7 @@ export class Leases {
     this.#extending = true;
     this.#extendedAt = this.#options.clock.monotonic();
     try {
-      const all = [...this.#held.values()];
+      const all = [...this.#held.values()].filter((held) => held.attempt?.completedInTransaction !== true);
       for (let from = 0; from < all.length; from += defaults.batchMax) {
         await this.#extend(all.slice(from, from + defaults.batchMax));
       }
@@ -139,7 +139,8 @@ export class Leases {
     });
     for (const [index, held] of batch.entries()) {
       if (outcomes[index] === "lost") {
-        if (this.of(held.job) === held && !held.settling) onLost(held, "another worker holds the job, or it is gone");
+        if (this.of(held.job) === held && !isSettling(held))
+          onLost(held, "another worker holds the job, or it is gone");
         continue;
       }
       held.endsAt = sentAt + leaseMs;
@@ -151,4 +152,9 @@ export class Leases {
   #report(error: unknown, where: string): void {
     this.#options.emitter.emit("worker:error", { error, where });
   }
+}
+
+/** Whether the store has been told how the job ended, or is being told: then a lease that is gone is as it should be. */
+function isSettling({ settling, attempt }: Held): boolean {
+  return settling || attempt?.completedInTransaction === true;
 }

@@ -8,7 +8,14 @@ import { refuseUnknown } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { checkAttempts } from "../core/retry.ts";
 import { checkRule, type Rule } from "../core/rule.ts";
-import type { CatchUp, CatchUpPolicy, OverlapPolicy, ScheduleDefinition, ScheduleRef } from "../core/schedule.ts";
+import {
+  type CatchUp,
+  type CatchUpPolicy,
+  type OverlapPolicy,
+  type ScheduleDefinition,
+  type ScheduleRef,
+  zoneRulesOf,
+} from "../core/schedule.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { nextTick, seedOf, smallestRuleGapMs, type TickContext } from "../core/tick.ts";
@@ -88,7 +95,7 @@ export async function defineSchedule(
     const value = smallestRuleGapMs(rule, contextOf(host, ref));
     if (value < minIntervalMs) throw limitError({ limit: "minIntervalMs", max: minIntervalMs, value }, ref.tenant);
   }
-  return {
+  const definition: ScheduleDefinition = {
     rule,
     task: name,
     queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
@@ -108,6 +115,9 @@ export async function defineSchedule(
         ? undefined
         : encodePayload(options.metadata, path("metadata"), defaults.metadataBytesMax),
   };
+  // Read here, so that no store holds a lock meanwhile.
+  zoneRulesOf(definition);
+  return definition;
 }
 
 function checkSpan(startAt: number | undefined, endAt: number | undefined, path: (name: string) => string): void {

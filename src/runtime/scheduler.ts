@@ -94,6 +94,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   readonly #leaseMs: number;
   readonly #options: SchedulerOptions<Tx>;
   #opened: Promise<void> | undefined;
+  /** Opened, and the store's clock read. */
+  #ready: Promise<void> | undefined;
   #running: { readonly worker?: Worker; readonly ticker?: Ticker; readonly janitor?: Janitor } | undefined;
   #unwatch: Unwatch | undefined;
   #starting: Promise<void> | undefined;
@@ -259,6 +261,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     // Until here handlers that were draining could still enqueue.
     this.#stopped = true;
     this.#opened = undefined;
+    this.#ready = undefined;
     const closed = opened?.then(
       () => this.#engine.close(),
       () => {},
@@ -279,14 +282,21 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   #open(): Promise<void> {
     if (this.#stopped) return Promise.reject(new StoppedError("the scheduler has been stopped"));
     if (this.#opened === undefined) {
-      const opened = this.#engine.open().then(() => this.#storeClock.read());
+      const opened = this.#engine.open();
       this.#opened = opened;
       // One that failed may be tried again by the next call.
       opened.catch(() => {
         if (this.#opened === opened) this.#opened = undefined;
       });
     }
-    return this.#opened;
+    if (this.#ready === undefined) {
+      const ready = this.#opened.then(() => this.#storeClock.read());
+      this.#ready = ready;
+      ready.catch(() => {
+        if (this.#ready === ready) this.#ready = undefined;
+      });
+    }
+    return this.#ready;
   }
 
   #makeRoles(roles: ReadonlySet<Role>) {

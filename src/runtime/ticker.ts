@@ -1,4 +1,5 @@
 // The ticker role: fires due schedules, sleeping until the next tick. Every replica may try; the cursor lets one win.
+import { getZone } from "../core/cron/zone.ts";
 import { defaults } from "../core/defaults.ts";
 import type { Engine, FireResult } from "../core/engine.ts";
 import { decideFiring } from "../core/firing.ts";
@@ -35,6 +36,8 @@ export class Ticker {
   }
 
   start(): void {
+    // The runtime's first use of its time zone data takes some 15 ms: not while a store's lock is held.
+    getZone("UTC");
     this.#loop.start();
   }
 

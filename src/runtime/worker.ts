@@ -60,7 +60,7 @@ export class Worker {
   #limited: ReadonlySet<string> = new Set();
   #knownQueues: readonly string[] = [];
   #turns = 0;
-  #lostClaim: { readonly request: ClaimRequest; readonly sentAt: number } | undefined;
+  #lostClaim: ClaimRequest | undefined;
   /** When the last handler returned or began: while any does, prefetched jobs do not wait in vain. */
   #movedAt = 0;
   #draining = false;
@@ -145,20 +145,18 @@ export class Worker {
     const idleMs = this.#buffer.length > 0 ? defaults.prefetchHoldMs : defaults.pollHorizonMs;
     if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return idleMs;
     await this.#refreshQueues();
-    const { request, sentAt } = this.#lostClaim ?? {
-      request: this.#request(Math.max(0, free - this.#buffer.length), room),
-      sentAt: clock.monotonic(),
-    };
+    const request = this.#lostClaim ?? this.#request(Math.max(0, free - this.#buffer.length), room);
+    const sentAt = clock.monotonic();
     let answer: ClaimAnswer;
     try {
       answer = await engine.jobs.claim(request);
       this.#lostClaim = undefined;
     } catch (error) {
       // J15: whatever it took is given to the same claim made again.
-      if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { request: { ...request, repeat: true }, sentAt };
+      if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { ...request, repeat: true };
       throw error;
     }
-    this.#accept(answer, sentAt + request.leaseMs);
+    this.#accept(answer, sentAt + request.leaseMs, request.repeat === true);
     if (this.#buffer.length > 0) return defaults.prefetchHoldMs;
     if (answer.nextDueAt === undefined) return defaults.pollHorizonMs;
     const waitMs = storeClock.untilMs(answer.nextDueAt);
@@ -216,11 +214,13 @@ export class Worker {
     this.#knownQueues = [defaults.queue, ...stored.map(({ name }) => name).filter((name) => name !== everyQueue)];
   }
 
-  #accept(answer: ClaimAnswer, leaseEndsAt: number): void {
+  #accept(answer: ClaimAnswer, leaseEndsAt: number, repeated: boolean): void {
     this.#limited = new Set(answer.limited);
     const fresh = new Set(answer.jobs);
     for (const job of answer.jobs) {
-      this.#leases.add(job, leaseEndsAt);
+      // What a claim that was made again finds may have been leased by its first try.
+      const leftMs = repeated ? this.#options.storeClock.untilMs(job.leaseUntil) : Number.POSITIVE_INFINITY;
+      this.#leases.add(job, Math.min(leaseEndsAt, this.#options.clock.monotonic() + leftMs));
       this.#buffer.push(job);
     }
     const back = new Set([...answer.paused, ...answer.limited]);
@@ -319,11 +319,11 @@ export class Worker {
 
   async #finish(attempt: Attempt, policy: SettlePolicy, end: AttemptEnd): Promise<void> {
     const { job, startedAt } = attempt;
-    if (attempt.lost) {
+    if (attempt.completedInTransaction) await this.#confirm(attempt, policy, end);
+    else if (attempt.lost) {
       this.#leases.forget(job);
       this.#options.emitter.emit("job:lease-lost", describeJob(job));
-    } else if (attempt.completedInTransaction) await this.#confirm(attempt, policy, end);
-    else this.#settler.settle(job, policy, end, startedAt, attempt);
+    } else this.#settler.settle(job, policy, end, startedAt, attempt);
   }
 
   /** After `ctx.complete(tx)` only the store knows whether the transaction was committed. */

@@ -1,5 +1,6 @@
 // Time that stands still until a test moves it, for the runtime's loops and for engines without a server.
 import type { Clock, Millis } from "../core/clock.ts";
+import { InvalidInputError } from "../core/errors.ts";
 import type { Cancel, RuntimeClock } from "../runtime/clock.ts";
 
 interface Timer {
@@ -53,8 +54,14 @@ export class VirtualClock implements RuntimeClock, Clock {
     this.#jumpMs += ms;
   }
 
-  /** Moves time on, running every timer on the way at its instant, and lets what they began settle. */
+  /**
+   * Moves time on, running every timer on the way at its instant, and lets what they began settle.
+   * @throws InvalidInputError for less than nothing
+   */
   async advance(ms: number): Promise<void> {
+    if (!(ms >= 0 && Number.isFinite(ms))) {
+      throw new InvalidInputError(`ms must be 0 or more, got ${ms}`, { field: "ms" });
+    }
     const until = this.#elapsedMs + ms;
     await this.settle();
     for (let next = this.#next(until); next !== undefined; next = this.#next(until)) {

@@ -187,6 +187,19 @@ describe("crash", () => {
     expect(last.named("job:failed")).toHaveLength(1);
   });
 
+  test("J8 a job whose worker died before it heard of the cancellation is cancelled, not run again", async () => {
+    const { clock, mail, first, second } = pair();
+    await first.start("worker");
+    const { id } = await first.scheduler.enqueue(mail, null);
+    await clock.settle();
+    first.faulty.away();
+    expect(await second.scheduler.jobs.cancel(id)).toBe("cancelling");
+    await second.start("worker");
+    await clock.advance(35 * secondMs);
+    expect(second.contexts).toEqual([]);
+    expect((await second.scheduler.jobs.get(id))?.state).toBe("cancelled");
+  });
+
   test("J4 a job whose lease ended is never prefetched behind busy slots", async () => {
     const quick = { now: true };
     const { clock, mail, first, second } = pair(forever, {}, { worker: { name: "second", concurrency: 1 } });

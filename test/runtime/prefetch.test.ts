@@ -79,6 +79,15 @@ describe("prefetched jobs", () => {
     expect(items.map(({ failures, attempts }) => failures + attempts.length)).toEqual(items.map(() => 0));
   });
 
+  test("J11 a pause that was pushed gives prefetched jobs back without any wait", async () => {
+    const { scheduler, clock } = await quickThenHeld();
+    await scheduler.enqueueMany(many(10));
+    await clock.settle();
+    await scheduler.queues.pause("default");
+    await clock.settle();
+    expect(await scheduler.stats()).toMatchObject({ active: 1, waiting: 9 });
+  });
+
   test("J11 pausing the whole scheduler stops every queue, and running jobs go on", async () => {
     const { scheduler, clock, held, named } = await quickThenHeld();
     await scheduler.enqueueMany(many(3));
@@ -99,7 +108,7 @@ describe("prefetched jobs", () => {
     await scheduler.queues.limit("default", { rate: { count: 100, per: "1s" } });
     await clock.advance(secondMs);
     await scheduler.enqueueMany(many(10));
-    await clock.advance(secondMs);
+    await clock.settle();
     expect(await scheduler.stats()).toMatchObject({ active: 1, waiting: 9 });
   });
 

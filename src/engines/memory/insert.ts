@@ -48,7 +48,10 @@ export function insertAll(
 /** @throws Refusal */
 export function insertJob(world: World, job: NewJob, guardrails: Guardrails | undefined, now: Millis): InsertedJob {
   const repeated = world.jobs.get(job.id)?.job;
-  if (repeated !== undefined) return answer("created", repeated);
+  if (repeated !== undefined) {
+    if (repeated.tenant !== job.tenant) throw new Refusal({ outcome: "idempotency-mismatch" });
+    return answer("created", repeated);
+  }
   const replaced = world.jobs.get(world.replacements.get(job.id) ?? "")?.job;
   if (replaced !== undefined) return answer("replaced", replaced);
 

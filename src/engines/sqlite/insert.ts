@@ -84,13 +84,14 @@ class StraightInsert {
     this.#rows = new BulkInsert(tx.connection, straightStatements);
   }
 
-  takes({ key, idempotency }: NewJob): boolean {
-    return key === undefined && idempotency === undefined;
+  takes({ key, idempotency, id }: NewJob): boolean {
+    return key === undefined && idempotency === undefined && !this.#isStored(id);
   }
 
   insert(job: NewJob): InsertedJob {
     const tx = this.#tx;
-    if (this.#isStored(job.id)) {
+    if (this.#own.has(job.id)) {
+      // The same id twice in one list: the second finds the first.
       this.flush();
       const repeated = findJob(tx, job.id);
       if (repeated !== undefined) return answer("created", repeated.job);
@@ -162,7 +163,10 @@ function insertTogether(tx: Tx, jobs: readonly NewJob[], guardrails: Guardrails 
 /** @throws Refusal, before anything is written. */
 export function insertJob(tx: Tx, job: NewJob, guardrails: Guardrails | undefined): InsertedJob {
   const repeated = findJob(tx, job.id);
-  if (repeated !== undefined) return answer("created", repeated.job);
+  if (repeated !== undefined) {
+    if (repeated.job.tenant !== job.tenant) throw new Refusal({ outcome: "idempotency-mismatch" });
+    return answer("created", repeated.job);
+  }
   const replaced = findReplaced(tx, job.id);
   if (replaced !== undefined) return answer("replaced", replaced.job);
 
