@@ -1,7 +1,7 @@
 // Timers: due times, cancelling and moving by key, and listing what waits.
 import assert from "node:assert/strict";
 import type { JobFilter } from "../../src/core/engine.ts";
-import { completion, dayMs, failure, hourMs, minuteMs, newJob, queue, retrying, tenant } from "./builders.ts";
+import { completion, dayMs, failure, hourMs, minuteMs, newJob, queue, retrying, secondMs, tenant } from "./builders.ts";
 import {
   activeJob,
   changeJob,
@@ -94,6 +94,19 @@ export const timers: Chapter = {
       assert.deepEqual(await claim(engine), []);
       clock.advance(1);
       assert.equal((await claimJob(engine)).id, id);
+    }),
+
+    fact("T7 pending jobs are listed by whether they are due and claimable", async ({ engine, clock }) => {
+      const waiting = await insertJob(engine);
+      const soon = await insertJob(engine, { due: { afterMs: secondMs } });
+      const later = await insertJob(engine, { due: { afterMs: hourMs } });
+      clock.advance(secondMs);
+      const idsOf = async (pending: "waiting" | "delayed") => {
+        const { items } = await engine.jobs.list({ states: ["pending", "active"], pending }, { limit: 10 });
+        return items.map(({ id }) => id);
+      };
+      assert.deepEqual(await idsOf("waiting"), [soon.id, waiting.id]);
+      assert.deepEqual(await idsOf("delayed"), [later.id]);
     }),
 
     fact("T7 a timer moved into the past is due now", async ({ engine }) => {

@@ -10,7 +10,7 @@ import type { Value } from "./database.ts";
 import { extendAll } from "./extend.ts";
 import { insertAll } from "./insert.ts";
 import { findJob } from "./job-table.ts";
-import { filterOf, readNewest, whenGiven } from "./listing.ts";
+import { filterOf, filterValue, readNewest, whenGiven } from "./listing.ts";
 import { finishedColumns, type JobRow, jobColumns, type Place, toJob } from "./rows.ts";
 import { settleAll } from "./settle.ts";
 import type { Steps, Tx } from "./tx.ts";
@@ -24,11 +24,17 @@ const filter = filterOf([
   "of_task",
   "of_schedule",
   "of_places",
+  "of_pending",
+  "at_now",
   "of_keyed",
   "of_prefix",
   "due_from",
   "due_before",
 ]);
+
+/** Which half of the pending jobs a row is of: due and claimable, or not. */
+const pendingHalf = `CASE WHEN place = 'ready' OR (place = 'deferred' AND due_at <= ${filterValue("at_now")})
+  THEN 'waiting' ELSE 'delayed' END`;
 
 const conditions = [
   "seq < ? AND seq >= ?",
@@ -37,6 +43,7 @@ const conditions = [
   whenGiven("of_task", (task) => `task = ${task}`),
   whenGiven("of_schedule", (schedule) => `schedule = ${schedule}`),
   whenGiven("of_places", (places) => `place IN (SELECT value FROM json_each(${places}))`),
+  whenGiven("of_pending", (half) => `place NOT IN ('ready', 'deferred', 'held') OR ${half} = ${pendingHalf}`),
   whenGiven("of_keyed", () => "key IS NOT NULL"),
   whenGiven("of_prefix", (prefix) => `substr(key, 1, length(${prefix})) = ${prefix}`),
   whenGiven("due_from", (from) => `due_at >= ${from}`),
@@ -118,7 +125,7 @@ async function list(
   filter: JobFilter,
   page: { readonly limit: number; readonly cursor?: string },
 ): Promise<Page<Job>> {
-  const values = filterValues(filter);
+  const values = filterValues(filter, await steps.read(({ now }) => now));
   const withPending = filter.states === undefined || filter.states.includes("pending");
   const { rows, next } = await readNewest<JobRow>(steps, page, {
     stepStatement: withPending ? stepStatement : undefined,
@@ -129,7 +136,7 @@ async function list(
   return { items: rows.map(toJob), ...(next === undefined ? {} : { next }) };
 }
 
-function filterValues(filter: JobFilter): Value[] {
+function filterValues(filter: JobFilter, now: Millis): Value[] {
   const places = filter.states?.flatMap((state): Place[] =>
     state === "pending" ? ["ready", "deferred", "held"] : [state],
   );
@@ -139,6 +146,8 @@ function filterValues(filter: JobFilter): Value[] {
     filter.task ?? null,
     filter.schedule ?? null,
     places === undefined ? null : JSON.stringify(places),
+    filter.pending ?? null,
+    now,
     filter.keyed === true ? 1 : null,
     filter.keyPrefix ?? null,
     filter.dueFrom ?? null,
