@@ -282,7 +282,7 @@ export function applySettlement(job: Job, settlement: Settlement, now: Millis, h
       );
     }
     if (hasSuccessor) return supersede(base, settlement.keep, now);
-    const releases = outcome === "release" && settlement.record === undefined ? job.releases + 1 : 0;
+    const releases = settlement.record === undefined ? job.releases + (isDelayed(settlement.due) ? 1 : 0) : 0;
     return {
       ...base,
       state: "pending",
@@ -304,6 +304,11 @@ export function applySettlement(job: Job, settlement: Settlement, now: Millis, h
     },
     now,
   );
+}
+
+/** What was given back unstarted comes at once; only an unknown task waits, longer each time. */
+function isDelayed(due: Due | undefined): boolean {
+  return due !== undefined && "afterMs" in due && due.afterMs > 0;
 }
 
 /** A job whose lease has ended and whose successor takes its place: it ends instead of being claimed again (T3). */

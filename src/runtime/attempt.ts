@@ -4,6 +4,7 @@ import {
   AttemptAbortedError,
   AttemptCancelledError,
   AttemptTimeoutError,
+  hasCode,
   InvalidInputError,
   LeaseLostError,
 } from "../core/errors.ts";
@@ -137,7 +138,8 @@ export class Attempt {
     try {
       input = await parseInput(this.#handler.task, this.job.input);
     } catch (error) {
-      return { kind: "input-refused", error };
+      // A schema that throws (a look-up that failed, say) has refused nothing.
+      return hasCode(error, "INPUT_REFUSED") ? { kind: "input-refused", error } : { kind: "threw", error };
     }
     try {
       const run = this.#handler.run as (input: unknown, context: Context) => unknown;

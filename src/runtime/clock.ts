@@ -1,4 +1,5 @@
 // The runtime's only source of time and timers; a test hands in another.
+import { defaults } from "../core/defaults.ts";
 
 /** Cancels what was set. */
 export type Cancel = () => void;
@@ -52,4 +53,10 @@ export function sleep(clock: RuntimeClock, ms: number, signal?: AbortSignal): Pr
     const cancel = clock.after(ms, wake);
     signal?.addEventListener("abort", wake, { once: true });
   });
+}
+
+/** O1: 1 s doubling to 30 s with each failure, cut by up to a quarter so that replicas do not return in step. */
+export function backoffMs(failures: number, random: number): number {
+  const ms = Math.min(defaults.backoffMs * 2 ** Math.min(failures, 10), defaults.backoffMsMax);
+  return ms * (1 - random / 4);
 }

@@ -195,8 +195,16 @@ export class JobsClient {
 
   async #change(name: JobName, change: Parameters<Engine["jobs"]["change"]>[0][number]["change"], actor?: string) {
     const { jobs } = await this.#host.engine();
-    const [answer] = await jobs.change([{ name, change, actor }]);
+    let tries = 0;
+    const [answer] = await repeatUnknown(this.#host, "id" in name ? [name.id] : [name.key], () => {
+      tries++;
+      return jobs.change([{ name, change, actor }]);
+    });
     const found = answer ?? { outcome: "unknown" as const };
+    // J15: the try whose answer was lost has cancelled it.
+    if (tries > 1 && change.kind === "cancel" && found.outcome === "finished" && found.state === "cancelled") {
+      return { ...found, outcome: "changed" as const };
+    }
     if (found.outcome === "changed" && change.kind === "cancel" && found.id !== undefined) {
       const job = this.#host.emitter.wants("job:cancelled") ? await jobs.get(found.id) : undefined;
       if (job !== undefined) {

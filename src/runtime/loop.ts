@@ -1,6 +1,5 @@
 // A loop that takes turns, sleeps exactly until something is due, can be woken sooner, and backs off when a turn fails.
-import { defaults } from "../core/defaults.ts";
-import type { Cancel, RuntimeClock } from "./clock.ts";
+import { backoffMs, type Cancel, type RuntimeClock } from "./clock.ts";
 
 export interface LoopOptions {
   readonly clock: RuntimeClock;
@@ -82,18 +81,11 @@ export class Loop {
       sleepMs = Math.min(Math.max(0, await turn()), horizonMs);
       this.#failures = 0;
     } catch (error) {
-      sleepMs = this.#backoffMs();
+      sleepMs = backoffMs(this.#failures++, this.#options.random());
       onError(error);
     }
     if (this.#state === "stopped") return;
     const wokenMs = this.#failures > 0 ? Number.POSITIVE_INFINITY : this.#wakeAt - clock.monotonic();
     this.#sleep(Math.max(0, Math.min(sleepMs, wokenMs)));
-  }
-
-  /** O1: 1 s doubling to 30 s, each cut by up to a quarter so that replicas do not return in step. */
-  #backoffMs(): number {
-    const ms = Math.min(defaults.backoffMs * 2 ** Math.min(this.#failures, 10), defaults.backoffMsMax);
-    this.#failures++;
-    return ms * (1 - this.#options.random() / 4);
   }
 }

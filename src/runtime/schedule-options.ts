@@ -125,9 +125,16 @@ function checkSpan(startAt: number | undefined, endAt: number | undefined, path:
   throw new InvalidInputError(`${path("endAt")} must not be before ${path("startAt")}`, { field: path("endAt") });
 }
 
-/** Whether a rule ticks after now; a single instant of the past does, at once. */
-export function ticksAgain(host: ClientHost, rule: Rule, ref: ScheduleRef): boolean {
-  return rule.kind === "once" || nextTick(rule, Math.round(host.now()), contextOf(host, ref)) !== undefined;
+/** Whether a definition ticks after now; a single instant of the past does, at once. */
+export function ticksAgain(
+  host: ClientHost,
+  { rule, startAt, endAt }: Pick<ScheduleDefinition, "rule" | "startAt" | "endAt">,
+  ref: ScheduleRef,
+): boolean {
+  if (rule.kind === "once") return true;
+  const now = Math.round(host.now());
+  const tick = nextTick(rule, startAt === undefined ? now : Math.max(now, startAt - 1), contextOf(host, ref));
+  return tick !== undefined && (endAt === undefined || tick <= endAt);
 }
 
 /** The refusal of a rule that can never tick: found out now, not by silence. */
@@ -153,7 +160,6 @@ export async function mergeDefinition(
     queue: stored.queue,
     ...changes,
   };
-  if (changes.when !== undefined && !ticksAgain(host, checkRule(changes.when), ref)) throw neverTicks("when");
   const fresh = await defineSchedule(host, whole, ref, (name) => name);
   const taken: Partial<Record<keyof ScheduleDefinition, unknown>> = {
     rule: fresh.rule,
@@ -164,6 +170,8 @@ export async function mergeDefinition(
   for (const [option, name] of mergedNames) if (Object.hasOwn(changes, option)) taken[name] = fresh[name];
   const merged = { ...stored, ...taken } as ScheduleDefinition;
   checkSpan(merged.startAt, merged.endAt, (name) => name);
+  const retimed = (["when", "startAt", "endAt"] as const).find((name) => changes[name] !== undefined);
+  if (retimed !== undefined && !ticksAgain(host, merged, ref)) throw neverTicks(retimed);
   return merged;
 }
 

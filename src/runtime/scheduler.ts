@@ -27,6 +27,9 @@ import { Ticker } from "./ticker.ts";
 import { TimersClient } from "./timers-client.ts";
 import { Worker } from "./worker.ts";
 
+/** Each thing that stop waits for after its deadline has so long, in ms. */
+const stopGraceMs = 1_000;
+
 /** What a process does: run jobs, fire ticks, purge. */
 export type Role = "worker" | "ticker" | "janitor";
 
@@ -246,15 +249,15 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
 
   async #stop(timeoutMs: number): Promise<void> {
     // A store that hangs must not hang us: every wait below has an end (O2).
-    await this.#within(
-      this.#starting?.catch(() => {}),
-      timeoutMs,
-    );
+    const deadline = this.#clock.monotonic() + timeoutMs;
+    const within = (work: Promise<unknown> | undefined) =>
+      this.#within(work, Math.max(stopGraceMs, deadline - this.#clock.monotonic()));
+    await within(this.#starting?.catch(() => {}));
     const running = this.#running;
     const others = Promise.all([running?.ticker?.stop(), running?.janitor?.stop()]);
-    await Promise.all([running?.worker?.stop(timeoutMs), this.#within(others, timeoutMs)]);
-    await this.#within(this.#inserts.idle(), timeoutMs);
-    await this.#within(this.#unwatch?.(), timeoutMs);
+    await Promise.all([running?.worker?.stop(timeoutMs), within(others)]);
+    await within(this.#inserts.idle());
+    await within(this.#unwatch?.());
     this.#unwatch = undefined;
     this.#running = undefined;
     const opened = this.#opened;
@@ -266,7 +269,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       () => this.#engine.close(),
       () => {},
     );
-    await this.#within(closed, timeoutMs);
+    await within(closed);
     this.#errors.stop();
   }
 

@@ -283,11 +283,12 @@ export class SchedulesClient {
   }
 
   /** A rule that has come to its end is refused, unless it is the one that is stored: ensure may go on naming it. */
-  async #refuseEnded(ref: ScheduleRef, { rule }: ScheduleDefinition, field: string): Promise<void> {
-    if (ticksAgain(this.#host, rule, ref)) return;
+  async #refuseEnded(ref: ScheduleRef, definition: ScheduleDefinition, field: string): Promise<void> {
+    if (ticksAgain(this.#host, definition, ref)) return;
     const { schedules } = await this.#host.engine();
     const stored = await schedules.get(ref);
-    if (stored === undefined || canonicalJson(stored.definition.rule) !== canonicalJson(rule)) throw neverTicks(field);
+    const timesOf = ({ rule, startAt, endAt }: ScheduleDefinition) => canonicalJson({ rule, startAt, endAt });
+    if (stored === undefined || timesOf(stored.definition) !== timesOf(definition)) throw neverTicks(field);
   }
 
   async #put(puts: readonly SchedulePut[]): Promise<PutAnswer[]> {

@@ -6,7 +6,7 @@ import type { ClaimedJob, ErrorRecord, JobState } from "../core/job.ts";
 import { type AttemptEnd, type Settlement, type SettlePolicy, settle } from "../core/settling.ts";
 import type { Attempt } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
-import { type RuntimeClock, sleep } from "./clock.ts";
+import { backoffMs, type RuntimeClock, sleep } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
 import type { JobEvent, SchedulerEvents } from "./events.ts";
 import type { Leases } from "./leases.ts";
@@ -95,7 +95,7 @@ export class Settler {
 
   /** Sends a settlement until the store answers: it is safe to repeat, and without it the work would be done twice. */
   async #send(settlement: Settlement, failures = 0, maybeWritten = false): Promise<SettleAnswer> {
-    const { clock, emitter } = this.#options;
+    const { clock, emitter, random } = this.#options;
     try {
       const answer = await this.#batcher.add(settlement);
       // J15: the try whose answer was lost has settled it, and retention kept nothing to tell so.
@@ -105,7 +105,7 @@ export class Settler {
       const away = hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
       if (!away || this.#stopped) throw error;
       emitter.emit("worker:error", { error, where: "settle" });
-      await sleep(clock, Math.min(defaults.backoffMs * 2 ** Math.min(failures, 10), defaults.backoffMsMax));
+      await sleep(clock, backoffMs(failures, random()));
       if (this.#stopped) throw error;
       return this.#send(settlement, failures + 1, maybeWritten || hasCode(error, "OUTCOME_UNKNOWN"));
     }

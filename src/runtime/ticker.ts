@@ -61,7 +61,11 @@ export class Ticker {
     if (nextDueAt === undefined) return defaults.pollHorizonMs;
     const waitMs = storeClock.untilMs(nextDueAt);
     if (waitMs <= 0) return fired.length > 0 ? 0 : defaults.tickerYieldMsMin;
-    return waitMs + this.#yieldMs();
+    const sleepMs = waitMs + this.#yieldMs();
+    if (sleepMs <= defaults.pollHorizonMs) return sleepMs;
+    // Cut at the horizon, the sleep would end at the tick itself: it ends before, and the head start is given then.
+    const { pollHorizonMs, tickerYieldMsMax } = defaults;
+    return waitMs <= pollHorizonMs ? pollHorizonMs - tickerYieldMsMax : pollHorizonMs;
   }
 
   #yieldMs(): number {

@@ -111,15 +111,22 @@ export const settling: Chapter = {
       );
     }),
 
-    fact("J13 releases without an attempt are counted in a row", async ({ engine }) => {
-      const { id } = await insertJob(engine);
-      for (const releases of [1, 2]) {
-        await settleJob(engine, release(await claimJob(engine), { record: undefined }));
-        assert.equal((await storedJob(engine, id)).releases, releases);
-      }
-      await settleJob(engine, release(await claimJob(engine)));
-      assert.equal((await storedJob(engine, id)).releases, 0);
-    }),
+    fact(
+      "J13 releases that make a job wait are counted in a row, what is given back unstarted is not",
+      async (harness) => {
+        const { engine, clock } = harness;
+        const { id } = await insertJob(engine);
+        for (const releases of [1, 2]) {
+          const waits = { record: undefined, due: { afterMs: secondMs } };
+          await settleJob(engine, release(await claimJob(engine), waits));
+          clock.advance(secondMs);
+          await settleJob(engine, release(await claimJob(engine), { record: undefined }));
+          assert.equal((await storedJob(engine, id)).releases, releases);
+        }
+        await settleJob(engine, release(await claimJob(engine)));
+        assert.equal((await storedJob(engine, id)).releases, 0);
+      },
+    ),
 
     fact("J13 an unknown task's job is released for 5 s, then 10 s", async (harness) => {
       const { engine, clock } = harness;

@@ -144,8 +144,7 @@ describe("payloads", () => {
     const value = { nul: "a\u0000b", lone: "\ud800", pair: "😀" };
     const text = encodePayload(value, "input", 1_000);
     expect(decodePayload(text)).toEqual(value);
-    expect(text).not.toContain("\u0000");
-    expect(text).not.toContain('\ud800"'.slice(0, 1));
+    expect(text).toBe('{"nul":"a\\u0000b","lone":"\\ud800","pair":"😀"}');
   });
 
   test("J13 whatever is handed in is encoded or refused by a typed error", () => {

@@ -200,7 +200,7 @@ export const mutants: readonly Mutant[] = [
     name: "an outage that is asked about without a pause",
     promise: "O1",
     file: "src/runtime/loop.ts",
-    find: "sleepMs = this.#backoffMs();",
+    find: "sleepMs = backoffMs(this.#failures++, this.#options.random());",
     replace: "this.#failures++;\n      sleepMs = 10;",
     tests: ["test/runtime"],
   },

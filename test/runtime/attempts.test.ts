@@ -135,6 +135,16 @@ describe("errors that decide", () => {
     expect(await scheduler.jobs.get(id)).toMatchObject({ state: "failed", failures: 1 });
   });
 
+  test("J6 an attempt that was deferred does not count towards the attempts", async () => {
+    const at = new Date(Date.UTC(2026, 0, 1, 0, 0, 5));
+    const { scheduler, clock, id, startedAt } = await failing({ retry: { attempts: 2 } }, (attempt) =>
+      attempt === 1 ? new RetryAt(at) : new Error("boom"),
+    );
+    await clock.advance(60 * secondMs);
+    expect(startedAt).toEqual([0, 5_000, 6_000]);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "failed", failures: 2, attempt: 3 });
+  });
+
   test.each([
     ["a text", "just text", "just text"],
     ["undefined", undefined, "undefined"],

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { memory } from "../../src/engines/memory/index.ts";
 import { type Context, handle, LeaseLostError, type TaskOptions, task } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
-import { notWritten } from "./faulty.ts";
-import { aborted, minuteMs, type RigOptions, rig, secondMs } from "./rig.ts";
+import { answersAfter, notWritten } from "./faulty.ts";
+import { aborted, gate, minuteMs, type RigOptions, rig, secondMs } from "./rig.ts";
 
 const forever = () => new Promise(() => {});
 
@@ -72,6 +72,20 @@ describe("lease", () => {
     await clock.advance(7_000);
     expect(first.contexts[0]?.signal.aborted).toBe(true);
     expect(clock.monotonic()).toBeLessThan(40_000);
+  });
+
+  test("J3 a lease counts from when its extension was sent, not from when the answer came", async () => {
+    const { clock, mail, first } = pair();
+    await first.start("worker");
+    await first.scheduler.enqueue(mail, null);
+    // Sent and done at 10 s, answered at 19 s: the store's lease ends at 40 s.
+    const late = gate();
+    first.faulty.on("jobs.extend", answersAfter(late.promise), 1);
+    await clock.advance(19_000);
+    first.faulty.on("jobs.extend", notWritten);
+    late.open();
+    await clock.advance(20_900);
+    expect(first.contexts[0]?.signal.aborted).toBe(true);
   });
 
   test("J3 an extension that fails is tried again before the next third", async () => {
@@ -185,6 +199,23 @@ describe("crash", () => {
     expect(calls).toBe(2 + 5);
     expect(await scheduler.jobs.get(id)).toMatchObject({ state: "failed", endCause: "crashes" });
     expect(last.named("job:failed")).toHaveLength(1);
+  });
+
+  test("J4 a prefetched job counts as started only once its handler was called", async () => {
+    const gates = [gate(), gate()];
+    let calls = 0;
+    const { clock, mail, first } = pair(() => gates[Math.floor((calls++ - 1) / 5)]?.promise);
+    await first.start("worker");
+    await first.scheduler.enqueue(mail, null);
+    await clock.settle();
+    // The first was quick, so more than the five slots take are claimed.
+    const many = await first.scheduler.enqueueMany(Array.from({ length: 6 }, () => ({ task: mail, input: null })));
+    await clock.settle();
+    const last = many.at(-1)?.id ?? "";
+    expect(await first.faulty.engine.jobs.get(last)).toMatchObject({ state: "active", started: false });
+    gates[0]?.open();
+    await clock.advance(11_000);
+    expect(await first.faulty.engine.jobs.get(last)).toMatchObject({ state: "active", started: true });
   });
 
   test("J8 a job whose worker died before it heard of the cancellation is cancelled, not run again", async () => {

@@ -141,6 +141,40 @@ describe("stopping", () => {
     expect(faulty.calls("jobs.claim")).toHaveLength(calls);
   });
 
+  test("J9 a stop while a start is under way leaves no watcher behind", async () => {
+    const { scheduler, faulty, clock } = rig({ handlers: [handle(mail, () => 0)] });
+    const watching = gate();
+    let watchers = 0;
+    faulty.on("watch", async () => {
+      watchers++;
+      await watching.promise;
+      return async () => void watchers--;
+    });
+    const started = rejection(scheduler.start());
+    await clock.settle();
+    const stopped = scheduler.stop({ timeout: secondMs });
+    watching.open();
+    await clock.advance(secondMs);
+    await Promise.all([started, stopped]);
+    expect(watchers).toBe(0);
+  });
+
+  test("J9 what was being enqueued is answered before the engine is closed", async () => {
+    const { scheduler, faulty, clock } = rig();
+    const late = gate();
+    faulty.on("jobs.insert", answersAfter(late.promise), 1);
+    const enqueued = scheduler.enqueue(mail, { n: 1 });
+    await clock.settle();
+    const stopped = scheduler.stop({ timeout: "10s" });
+    await clock.advance(5 * secondMs);
+    expect(faulty.calls("close")).toEqual([]);
+    late.open();
+    await clock.settle();
+    expect((await enqueued).outcome).toBe("created");
+    await stopped;
+    expect(faulty.calls("close")).toHaveLength(1);
+  });
+
   test("D9 a scheduler that was stopped starts again, and runs what came meanwhile", async () => {
     const { scheduler, clock, start, stop, named } = rig({ handlers: [handle(mail, () => 0)] });
     for (let cycle = 1; cycle <= 3; cycle++) {

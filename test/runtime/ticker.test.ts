@@ -50,6 +50,19 @@ describe("one fire per tick", () => {
     },
   );
 
+  test("S2 of two tickers the one that fired last goes first, the other gives it a head start", async () => {
+    const clock = new VirtualClock();
+    const engine = memory({ clock });
+    const pair = [rig({ clock, engine }), rig({ clock, engine })];
+    await pair[0]?.scheduler.schedules.create("s", { task: report, when: every("5s"), overlap: "allow" });
+    await Promise.all(pair.map(({ start }) => start("ticker")));
+    await clock.advance(minuteMs);
+    const ticks = Array.from({ length: 10 }, (_, n) => 15_000 + n * 5_000);
+    const callers = ticks.map((at) => pair.filter(({ faulty }) => faulty.calls("schedules.fire").includes(at)).length);
+    expect(callers).toEqual(ticks.map(() => 1));
+    expect(new Set(pair.map(({ named }) => named("tick:fired").length))).toEqual(new Set([12, 0]));
+  });
+
   test.each([hourMs, -hourMs])("S2 a wall clock that jumps by %d ms fires nothing early, late or twice", async (ms) => {
     const { clock, scheduler, start, named } = rig({ handlers: [recorder().handler] });
     await scheduler.schedules.create("s", { task: report, when: every("10s"), overlap: "allow" });

@@ -179,7 +179,7 @@ describe("cancel", () => {
   });
 
   test("J8 a timeout still ends a cancelled attempt whose handler ignores both", async () => {
-    const { scheduler, clock, start, mail } = watched(forever, { timeout: "1m" });
+    const { scheduler, clock, start, mail } = watched(forever, { timeout: "1m", retry: { attempts: 1 } });
     await start("worker");
     const { id } = await scheduler.enqueue(mail, null);
     await clock.settle();
