@@ -1,0 +1,31 @@
+// The long proofs, one after another: each is a program of its own that exits non-zero when it falls short.
+// Usage: node scripts/soak.ts [part of a name]
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+interface Proof {
+  readonly name: string;
+  readonly command: readonly string[];
+}
+
+const proofs: readonly Proof[] = [
+  { name: "kill-nine", command: ["--conditions=source", "scripts/proof/kill-nine.ts", "--times", "20"] },
+  { name: "two-serves", command: ["--conditions=source", "scripts/proof/two-serves.ts", "--seconds", "60"] },
+  {
+    name: "two-serves on Node 22",
+    command: ["--conditions=source", "scripts/proof/two-serves.ts", "--seconds", "60", "--node22"],
+  },
+  { name: "startup", command: ["--conditions=source", "scripts/proof/startup.ts"] },
+  { name: "cron speed", command: ["--expose-gc", "bench/cron.ts"] },
+];
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const part = process.argv[2] ?? "";
+const chosen = proofs.filter(({ name }) => name.includes(part));
+const failed = chosen.filter(({ name, command }) => {
+  console.log(`\n== ${name}`);
+  return spawnSync(process.execPath, command, { stdio: ["ignore", "inherit", "inherit"] }).status !== 0;
+});
+console.log(`\n${chosen.length - failed.length} of ${chosen.length} proofs held`);
+for (const { name } of failed) console.log(`fell short: ${name}`);
+process.exitCode = failed.length > 0 || chosen.length === 0 ? 1 : 0;
