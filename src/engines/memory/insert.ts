@@ -2,25 +2,10 @@
 import type { Millis } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { InsertAnswer, InsertedJob } from "../../core/engine.ts";
-import { type Guardrails, type LimitHit, shapeLimit } from "../../core/guardrails.ts";
-import type { JobId } from "../../core/id.ts";
+import { type Guardrails, shapeLimit } from "../../core/guardrails.ts";
 import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
+import { Refusal } from "../../core/refusal.ts";
 import type { World } from "./world.ts";
-
-type Refused =
-  | { readonly outcome: "key-in-use"; readonly id: JobId }
-  | { readonly outcome: "idempotency-mismatch" }
-  | ({ readonly outcome: "limit" } & LimitHit);
-
-/** Thrown inside an insert to undo it; it never leaves the engine. */
-class Refusal extends Error {
-  readonly answer: Refused;
-
-  constructor(answer: Refused) {
-    super(answer.outcome);
-    this.answer = answer;
-  }
-}
 
 /** Inserts jobs together or not at all. */
 export function insertAll(
@@ -41,7 +26,7 @@ export function insertAll(
     });
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return error.answer.outcome === "limit" ? error.answer : { ...error.answer, index };
+    return error.answer(index);
   }
 }
 

@@ -1,28 +1,14 @@
 // Inserting jobs: repeats, idempotency keys, the two slots of a key, limits; and the straight path of those that have none.
 import { defaults } from "../../core/defaults.ts";
 import type { Insert, InsertAnswer, InsertedJob } from "../../core/engine.ts";
-import { type Guardrails, type LimitHit, shapeLimit } from "../../core/guardrails.ts";
+import { type Guardrails, shapeLimit } from "../../core/guardrails.ts";
 import { type JobId, jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
 import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
+import { Refusal } from "../../core/refusal.ts";
 import { BulkInsert, bulkStatements } from "./bulk-insert.ts";
 import { findJob, findReplaced, isStored, saveJob, slotsOf } from "./job-table.ts";
 import { detailOf, placeOf, type Stored } from "./rows.ts";
 import type { Tx } from "./tx.ts";
-
-type Refused =
-  | { readonly outcome: "key-in-use"; readonly id: JobId }
-  | { readonly outcome: "idempotency-mismatch" }
-  | ({ readonly outcome: "limit" } & LimitHit);
-
-/** Thrown inside an insert to undo it; it never leaves the engine. */
-class Refusal extends Error {
-  readonly answer: Refused;
-
-  constructor(answer: Refused) {
-    super(answer.outcome);
-    this.answer = answer;
-  }
-}
 
 const straightStatements = bulkStatements("jobs.insert", "punctual_jobs", [
   "seq",
@@ -156,7 +142,7 @@ function insertTogether(tx: Tx, jobs: readonly NewJob[], guardrails: Guardrails 
     return jobs.length === 1 ? insertEach() : tx.part(insertEach);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    return error.answer.outcome === "limit" ? error.answer : { ...error.answer, index };
+    return error.answer(index);
   }
 }
 
