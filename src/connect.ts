@@ -129,7 +129,7 @@ async function openMemory(url: string, { mustExist: _, ...options }: ConnectOpti
   return memory(options);
 }
 
-async function openSqlite(url: string, { mustExist = false, ...options }: ConnectOptions): Promise<Engine> {
+async function openSqlite(url: string, options: ConnectOptions): Promise<Engine> {
   const path = url.replace(/^sqlite:(?:\/\/(?=.))?/i, "");
   if (/[?#]/.test(path)) {
     throw new InvalidInputError(`url must be sqlite: and a path without parameters, got ${shown(redactUrl(url))}`, {
@@ -137,7 +137,7 @@ async function openSqlite(url: string, { mustExist = false, ...options }: Connec
       mend: "Options of the engine are given in code: sqlite(path, options).",
     });
   }
-  if (mustExist && path !== "" && path !== ":memory:" && !existsSync(path)) {
+  if (options.mustExist === true && path !== "" && path !== ":memory:" && !existsSync(path)) {
     throw new EngineNotConfiguredError(`there is no store at ${path}`, {
       field: "url",
       mend: "Name the store's file, or let `punctual serve` or `punctual enqueue` create it.",

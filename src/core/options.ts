@@ -2,15 +2,30 @@
 import { shown } from "./duration.ts";
 import { InvalidInputError } from "./errors.ts";
 
-/** @throws InvalidInputError naming the first option nobody knows. */
-export function refuseUnknown(options: object, known: readonly string[], field: string): void {
+/** Options whose value is any JSON, null among it. */
+const jsonOptions: readonly string[] = ["input", "metadata"];
+
+/**
+ * Refuses what is no object of known options. `undefined` is "not given"; `null` is a slip, but where it has a meaning.
+ * @throws InvalidInputError naming the first option at fault
+ */
+export function refuseUnknown(
+  options: object,
+  known: readonly string[],
+  field: string,
+  nullable: readonly string[] = jsonOptions,
+): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     const name = field === "" ? "options" : field;
     throw new InvalidInputError(`${name} must be an object, got ${shown(options)}`, { field: name });
   }
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
+  for (const [name, value] of Object.entries(options)) {
     const path = field === "" ? name : `${field}.${name}`;
-    throw new InvalidInputError(`${path} is not an option; known are ${known.join(", ")}`, { field: path });
+    if (!known.includes(name)) {
+      throw new InvalidInputError(`${path} is not an option; known are ${known.join(", ")}`, { field: path });
+    }
+    if (value === null && !nullable.includes(name)) {
+      throw new InvalidInputError(`${path} must not be null; leave it out for the default`, { field: path });
+    }
   }
 }

@@ -1,6 +1,6 @@
 // Inputs, outputs and metadata as stored: JSON text whose size is checked in bytes.
 import { shown } from "./duration.ts";
-import { InvalidInputError, PayloadTooLargeError } from "./errors.ts";
+import { hasCode, InvalidInputError, PayloadTooLargeError } from "./errors.ts";
 
 /**
  * Serialises a value that must survive a round trip through JSON; `undefined` is stored as null.
@@ -10,8 +10,7 @@ import { InvalidInputError, PayloadTooLargeError } from "./errors.ts";
  */
 export function encodePayload(value: unknown, field: string, bytesMax: number): string {
   if (value === undefined) return "null";
-  refuseLossy(value, field, []);
-  const text = JSON.stringify(value);
+  const text = stringify(value, field);
   const bytes = utf8Bytes(text);
   if (bytes > bytesMax) {
     throw new PayloadTooLargeError(`${field} is ${bytes} bytes of JSON, the limit is ${bytesMax}`, {
@@ -20,6 +19,17 @@ export function encodePayload(value: unknown, field: string, bytesMax: number): 
     });
   }
   return text;
+}
+
+function stringify(value: unknown, field: string): string {
+  try {
+    refuseLossy(value, field, []);
+    return JSON.stringify(value);
+  } catch (error) {
+    if (hasCode(error, "INVALID_INPUT")) throw error;
+    // A getter or a proxy of the caller's threw.
+    throw new InvalidInputError(`${field} could not be read as JSON: ${String(error)}`, { field, cause: error });
+  }
 }
 
 /** Reads a stored payload. */

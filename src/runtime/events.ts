@@ -19,6 +19,27 @@ export interface ScheduleEvent {
   readonly tenant: string;
 }
 
+/** The names of the events, for callers whom no compiler keeps from a slip. */
+export const eventNames: readonly (keyof SchedulerEvents)[] = [
+  "job:scheduled",
+  "job:started",
+  "job:completed",
+  "job:retrying",
+  "job:failed",
+  "job:cancelled",
+  "job:lease-lost",
+  "job:unknown-task",
+  "tick:fired",
+  "tick:skipped",
+  "schedule:created",
+  "schedule:updated",
+  "schedule:removed",
+  "schedule:enabled",
+  "schedule:disabled",
+  "schedule:paused",
+  "worker:error",
+];
+
 /** The events of `scheduler.on`. They tell of what this process did; other processes tell their own. */
 export interface SchedulerEvents {
   "job:scheduled": Omit<JobEvent, "attempt"> & {

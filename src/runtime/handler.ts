@@ -1,5 +1,7 @@
 // Handlers: the worker's code for a task, and what it is told about its job.
 import type { Millis } from "../core/clock.ts";
+import { shown } from "../core/duration.ts";
+import { InvalidInputError } from "../core/errors.ts";
 import type { ClaimedJob } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { resolvePolicy, type Task, type TaskOptions, type TaskPolicy } from "../core/task.ts";
@@ -55,7 +57,10 @@ export interface Handler {
 
 /** Binds code to a task. */
 export function handle<Input, Parsed>(task: Task<Input, Parsed>, run: HandlerFunction<Parsed>): Handler {
-  return Object.freeze({ task: task as Task, policy: task.policy, run: run as HandlerFunction<never> });
+  if (typeof task !== "object" || task === null || !("policy" in task)) {
+    throw new InvalidInputError(`task must come from task(name), got ${shown(task)}`, { field: "task" });
+  }
+  return Object.freeze({ task: task as Task, policy: task.policy, run: checkRun(run) });
 }
 
 /** Code for jobs of any task name that has no handler of its own; it looks at every queue. */
@@ -64,8 +69,13 @@ handle.default = (
   options: Omit<TaskOptions<undefined>, "schema" | "queue"> = {},
 ): Handler => {
   refuseUnknown(options, ["retry", "timeout", "retention"], "");
-  return Object.freeze({ task: undefined, policy: resolvePolicy(options), run: run as HandlerFunction<never> });
+  return Object.freeze({ task: undefined, policy: resolvePolicy(options), run: checkRun(run) });
 };
+
+function checkRun(run: unknown): HandlerFunction<never> {
+  if (typeof run === "function") return run as HandlerFunction<never>;
+  throw new InvalidInputError(`a handler must be a function, got ${shown(run)}`, { field: "run" });
+}
 
 /** The handlers of a worker: one per task name, the last one given wins. */
 export class Registry {

@@ -61,7 +61,7 @@ export class QueuesClient {
 
   /** Sets or lifts limits that hold over all replicas. */
   async limit(name: string, limits: QueueLimits, options: { readonly actor?: string } = {}): Promise<void> {
-    refuseUnknown(limits, ["concurrency", "rate"], "limits");
+    refuseUnknown(limits, ["concurrency", "rate"], "limits", ["concurrency", "rate"]);
     refuseUnknown(options, ["actor"], "");
     const { concurrency, rate } = limits;
     if (concurrency !== undefined && concurrency !== null) checkCount(concurrency, "limits.concurrency");

@@ -16,7 +16,7 @@ import { type RuntimeClock, systemClock } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
 import type { EnqueueOptions } from "./enqueue-options.ts";
 import { ErrorLog } from "./error-log.ts";
-import type { SchedulerEvents } from "./events.ts";
+import { eventNames, type SchedulerEvents } from "./events.ts";
 import { type Handler, Registry } from "./handler.ts";
 import { Janitor } from "./janitor.ts";
 import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
@@ -192,6 +192,12 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
 
   /** Listens to what this process does; the answer removes the listener. */
   on<Name extends keyof SchedulerEvents>(name: Name, listener: (event: SchedulerEvents[Name]) => void): () => void {
+    if (!eventNames.includes(name)) {
+      throw new InvalidInputError(`name must be of ${eventNames.join(", ")}, got ${shown(name)}`, { field: "name" });
+    }
+    if (typeof listener !== "function") {
+      throw new InvalidInputError(`listener must be a function, got ${shown(listener)}`, { field: "listener" });
+    }
     return this.#emitter.on(name, listener);
   }
 

@@ -1,6 +1,15 @@
 // What a SQLite file may be when it is opened: ours, new, or refused and left as it was.
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -14,7 +23,10 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "punctual-opening-"));
   file = join(folder, "store.db");
 });
-afterEach(() => rmSync(folder, { recursive: true }));
+afterEach(() => {
+  chmodSync(folder, 0o755);
+  rmSync(folder, { recursive: true });
+});
 
 /** Makes a store with one job, closed and checkpointed into its file. */
 async function makeStore(): Promise<void> {
@@ -75,6 +87,44 @@ describe("a file that is not ours to touch", () => {
     expect(readFileSync(file)).toEqual(before);
   });
 
+  test("O5 a database whose own table has one of our names is refused and left as it was", async () => {
+    for (const table of ["punctual_jobs", "punctual_migrations"]) {
+      rmSync(file, { force: true });
+      const database = new DatabaseSync(file);
+      database.exec(`CREATE TABLE ${table} (id INTEGER)`);
+      database.close();
+      const before = readFileSync(file);
+      expect(await refusal()).toMatchObject({ code: "STORE_CORRUPT", message: expect.stringContaining(table) });
+      expect(readFileSync(file)).toEqual(before);
+    }
+  });
+
+  test("O5 a store that has lost a table is refused, also while it runs", async () => {
+    await makeStore();
+    const engine = sqlite(file);
+    await engine.open();
+    const database = new DatabaseSync(file);
+    database.exec("DROP TABLE punctual_queues");
+    database.close();
+    await expect(engine.queues.list()).rejects.toMatchObject({ code: "STORE_CORRUPT" });
+    await engine.close();
+    expect(await refusal()).toMatchObject({
+      code: "STORE_CORRUPT",
+      message: expect.stringContaining("punctual_queues"),
+    });
+  });
+
+  test("O5 who only looks makes no store: mustExist refuses a database without one and leaves it as it was", async () => {
+    await expect(sqlite(file, { mustExist: true }).open()).rejects.toMatchObject({ code: "ENGINE_NOT_CONFIGURED" });
+    expect(readdirSync(folder)).toEqual([]);
+    const database = new DatabaseSync(file);
+    database.exec("CREATE TABLE users (name TEXT)");
+    database.close();
+    const before = readFileSync(file);
+    await expect(sqlite(file, { mustExist: true }).open()).rejects.toMatchObject({ code: "ENGINE_NOT_CONFIGURED" });
+    expect(readFileSync(file)).toEqual(before);
+  });
+
   test("O3 a store that a newer breaking version has migrated is refused and left as it was", async () => {
     await makeStore();
     breakSchema();
@@ -124,6 +174,19 @@ describe("a file that is not ours to touch", () => {
     });
     mkdirSync(join(folder, "taken.db"));
     expect(await refusal(join(folder, "taken.db"))).toMatchObject({ code: "ENGINE_NOT_CONFIGURED" });
+  });
+
+  test("O5 a file that may not be written is refused as one, not as a store that is away", async () => {
+    await makeStore();
+    // Root may write anything; a folder in which nothing can be made is the same to everybody.
+    const place = join("/proc", "store.db");
+    expect(await refusal(process.getuid?.() === 0 ? place : lock())).toMatchObject({ code: "ENGINE_NOT_CONFIGURED" });
+
+    function lock(): string {
+      chmodSync(file, 0o444);
+      chmodSync(folder, 0o555);
+      return file;
+    }
   });
 
   test("O5 a refused file can be opened once it is mended", async () => {

@@ -1,6 +1,7 @@
 // Opening a store's file: where it is, whether that place is safe, and whether what lies there is ours to touch.
 import { closeSync, existsSync, openSync, readFileSync, readSync, realpathSync, statfsSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { shown } from "../../core/duration.ts";
 import { EngineNotConfiguredError, InvalidInputError, StoreCorruptError, StoreUnsafeError } from "../../core/errors.ts";
 import { type Connection, type Database, isCorrupt } from "./database.ts";
 import { hasStore } from "./migrations/migrate.ts";
@@ -32,6 +33,15 @@ const networkFuse = /^fuse\.(sshfs|glusterfs|s3fs|rclone|gcsfuse|ceph|curlftpfs|
 export function pathOf(location: string): string {
   if (location.includes("\0")) {
     throw new InvalidInputError("location must not contain NUL", { field: "location" });
+  }
+  // One letter before the colon is a drive.
+  if (/^(?!sqlite:)[a-z][a-z0-9+.-]+:/i.test(location) || /^sqlite:.*\?/.test(location)) {
+    throw new InvalidInputError(
+      `location must be a path, ":memory:" or sqlite:PATH without parameters, got ${shown(location)}`,
+      {
+        field: "location",
+      },
+    );
   }
   const path = location.startsWith("sqlite:") ? location.slice("sqlite:".length).replace(/^\/\/(?=.)/, "") : location;
   if (path === "") {

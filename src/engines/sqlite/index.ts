@@ -1,6 +1,7 @@
 // The SQLite engine: the embedded default. One file, any number of processes on one machine.
 import type { Clock } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
+import { shown } from "../../core/duration.ts";
 import type { Engine, RetentionCounts } from "../../core/engine.ts";
 import { InvalidInputError } from "../../core/errors.ts";
 import { refuseUnknown } from "../../core/options.ts";
@@ -28,6 +29,8 @@ export interface SqliteOptions {
   readonly synchronous?: "normal" | "full";
   /** Finished jobs kept per queue; 100 completed and 1,000 failed or cancelled by default. */
   readonly retention?: Partial<RetentionCounts>;
+  /** Refuses to make a store where there is none; false by default. */
+  readonly mustExist?: boolean;
 }
 
 /**
@@ -37,13 +40,18 @@ export interface SqliteOptions {
  * @throws InvalidInputError
  */
 export function sqlite(location: string | Database, options: SqliteOptions = {}): Engine<Database> {
-  refuseUnknown(options, ["clock", "synchronous", "retention"], "");
-  const { clock = { now: () => Date.now() }, synchronous, retention = {} } = options;
+  refuseUnknown(options, ["clock", "synchronous", "retention", "mustExist"], "");
+  const { clock = { now: () => Date.now() }, synchronous, retention = {}, mustExist = false } = options;
   if (synchronous !== undefined && synchronous !== "normal" && synchronous !== "full") {
     throw new InvalidInputError('synchronous must be "normal" or "full"', { field: "synchronous" });
   }
   const store = new Store(
-    { location: typeof location === "string" ? pathOf(location) : location, clock, synchronous },
+    {
+      location: typeof location === "string" ? pathOf(location) : checkDatabase(location),
+      clock,
+      synchronous,
+      mustExist,
+    },
     new Retention({
       completedCountMax: retention.completedCountMax ?? defaults.completedCountMax,
       endedCountMax: retention.endedCountMax ?? defaults.endedCountMax,
@@ -57,6 +65,13 @@ export function sqlite(location: string | Database, options: SqliteOptions = {})
     watch: async (onSignal) => store.watch(onSignal),
     using: (tx) => contractOf(store.joined(tx), clock),
   };
+}
+
+function checkDatabase(given: unknown): Database {
+  if (typeof given === "object" && given !== null && "prepare" in given && "exec" in given) return given as Database;
+  throw new InvalidInputError(`location must be a path, a sqlite: URL or an open database, got ${shown(given)}`, {
+    field: "location",
+  });
 }
 
 function contractOf(steps: Steps, clock: Clock) {

@@ -1,9 +1,10 @@
 // Opening a store: everything that can refuse it comes before the first write.
+import { existsSync } from "node:fs";
 import type { Clock } from "../../core/clock.ts";
-import { EngineNotConfiguredError, StoreUnsafeError } from "../../core/errors.ts";
+import { EngineNotConfiguredError, PunctualError, StoreUnsafeError } from "../../core/errors.ts";
 import { Connection, type Database, rollBack, sqliteCode } from "./database.ts";
 import { applicationId, checkContent, checkHeader, checkPlace, isNew, openFile } from "./file.ts";
-import { checkEpoch, hasStore, migrate, missing } from "./migrations/migrate.ts";
+import { checkEpoch, checkTables, hasStore, migrate, missing, refuseTaken } from "./migrations/migrate.ts";
 import { patiently, translate } from "./patience.ts";
 
 /** How to open a store. */
@@ -12,6 +13,8 @@ export interface OpenOptions {
   readonly location: string | Database;
   readonly clock: Clock;
   readonly synchronous: "normal" | "full" | undefined;
+  /** Refuses to make a store where there is none. */
+  readonly mustExist: boolean;
 }
 
 /** An open store. */
@@ -25,17 +28,18 @@ export interface OpenStore {
 export async function openStore(options: OpenOptions): Promise<OpenStore> {
   const { location } = options;
   if (typeof location !== "string") return openOn(new Connection(location), options);
-  if (location !== ":memory:") {
-    checkPlace(location);
-    checkHeader(location);
-  }
   let database: Database | undefined;
   try {
+    if (location !== ":memory:") {
+      if (options.mustExist && !existsSync(location)) throw noStore(location);
+      checkPlace(location);
+      checkHeader(location);
+    }
     database = await openFile(location);
     return await openOn(new Connection(database), options);
   } catch (error) {
     database?.close();
-    if (sqliteCode(error) === "CANTOPEN") {
+    if (isForbidden(error)) {
       throw new EngineNotConfiguredError(`${location} cannot be opened`, {
         field: "location",
         mend: "Check that the file and its folder may be read and written.",
@@ -50,7 +54,13 @@ async function openOn(connection: Connection, options: OpenOptions): Promise<Ope
   const path = typeof options.location === "string" ? options.location : undefined;
   await patiently(() => {
     if (path !== undefined) checkContent(connection, path);
-    checkEpochIfAny(connection);
+    if (hasStore(connection)) {
+      checkTables(connection);
+      checkEpoch(connection);
+    } else {
+      if (options.mustExist && path !== ":memory:") throw noStore(path ?? "the database");
+      refuseTaken(connection);
+    }
   });
   const blocksMs = path === undefined ? timeoutOf(connection) : 0;
   await setUp(connection, path, options.synchronous);
@@ -90,6 +100,20 @@ function applyMissing(connection: Connection, clock: Clock, ours: boolean): void
 
 function checkEpochIfAny(connection: Connection): void {
   if (hasStore(connection)) checkEpoch(connection);
+}
+
+/** Whether the file or its folder may not be read or written; waiting does not change that. */
+function isForbidden(error: unknown): boolean {
+  const cause = error instanceof PunctualError ? error.cause : error;
+  const code = sqliteCode(cause) ?? (cause instanceof Error && "code" in cause ? cause.code : undefined);
+  return ["CANTOPEN", "READONLY", "EACCES", "EPERM", "EROFS"].includes(String(code));
+}
+
+function noStore(place: string): EngineNotConfiguredError {
+  return new EngineNotConfiguredError(`there is no store in ${place}`, {
+    field: "location",
+    mend: "Name the store's file, or let `punctual serve` or `punctual enqueue` create it.",
+  });
 }
 
 function timeoutOf(connection: Connection): number {

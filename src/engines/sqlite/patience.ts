@@ -41,11 +41,16 @@ export function attempt<T>(work: () => T): Tried<T> {
   }
 }
 
+/** A table or column that is gone does not come back by waiting. */
+function isSchemaFault(error: unknown): boolean {
+  return error instanceof Error && /no such (?:table|column): \w*punctual_|has no column named/.test(error.message);
+}
+
 /** A driver's error as one of the catalogue; whatever transaction it met has been rolled back. */
 export function translate(error: unknown, what: string): unknown {
   if (error instanceof PunctualError || sqliteCode(error) === undefined) return error;
   const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
-  return isCorrupt(error)
+  return isCorrupt(error) || isSchemaFault(error)
     ? new StoreCorruptError(message, { cause: error })
     : new NotWrittenError(message, { cause: error });
 }

@@ -1,6 +1,6 @@
 // Brings a database to this version's schema: numbered, append-only steps, each applied once however many processes
 // start together. A step that older versions cannot live with is breaking, and they then refuse the store.
-import { StoreTooNewError } from "../../../core/errors.ts";
+import { StoreCorruptError, StoreTooNewError } from "../../../core/errors.ts";
 import type { Connection } from "../database.ts";
 import { initial } from "./0001-initial.ts";
 import type { Migration } from "./migration.ts";
@@ -22,6 +22,40 @@ export function hasStore(connection: Connection): boolean {
   const sql =
     "-- migrations.find\nSELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'punctual_migrations'";
   return connection.get(sql) !== undefined;
+}
+
+/** @throws StoreCorruptError when a table is missing that an applied step has made, or the ledger is not ours. */
+export function checkTables(connection: Connection): void {
+  let applied: readonly { readonly id: number }[];
+  try {
+    applied = connection.all("-- migrations.ledger\nSELECT id, name, breaking, applied_at FROM punctual_migrations");
+  } catch (error) {
+    throw new StoreCorruptError("the table punctual_migrations is not Punctual's", { cause: error });
+  }
+  const tables = connection.all<{ name: string }>(
+    "-- migrations.tables\nSELECT name FROM sqlite_schema WHERE type = 'table'",
+  );
+  const there = new Set(tables.map(({ name }) => name));
+  for (const { id, name, sql } of migrations) {
+    if (!applied.some((row) => row.id === id)) continue;
+    for (const [, table = ""] of sql.matchAll(/CREATE TABLE (\w+)/g)) {
+      if (there.has(table)) continue;
+      throw new StoreCorruptError(`the table ${table} is missing, which step ${id} (${name}) has made`);
+    }
+  }
+}
+
+/** @throws StoreCorruptError when a database without a store has tables that carry our names. */
+export function refuseTaken(connection: Connection): void {
+  // One statement sees one moment: another process may be making the store right now.
+  const sql = `-- migrations.taken
+SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name LIKE 'punctual\\_%' ESCAPE '\\'
+  AND NOT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'punctual_migrations') LIMIT 1`;
+  const taken = connection.get<{ name: string }>(sql)?.name;
+  if (taken === undefined) return;
+  throw new StoreCorruptError(`the table ${taken} is there already, and is not Punctual's`, {
+    mend: "Rename it, or use a file of its own for the store.",
+  });
 }
 
 /** The steps that are still to be applied. */
