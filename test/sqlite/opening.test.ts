@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -133,6 +134,19 @@ describe("a file that is not ours to touch", () => {
     expect(readFileSync(file)).toEqual(before);
   });
 
+  test("O3 a newer breaking step that is still in the log is refused, file and log left as they were", async () => {
+    await makeStore();
+    const writer = new DatabaseSync(file);
+    writer.exec("INSERT INTO punctual_migrations (id, name, breaking, applied_at) VALUES (999, 'of-tomorrow', 1, 0)");
+    // As a killed process leaves them.
+    const killed = join(folder, "killed.db");
+    for (const end of ["", "-wal"]) copyFileSync(file + end, killed + end);
+    writer.close();
+    const before = ["", "-wal"].map((end) => readFileSync(killed + end));
+    expect(await refusal(killed)).toMatchObject({ code: "STORE_TOO_NEW" });
+    expect(["", "-wal"].map((end) => readFileSync(killed + end))).toEqual(before);
+  });
+
   test("O3 a newer compatible step is accepted", async () => {
     await makeStore();
     const database = new DatabaseSync(file);
@@ -240,5 +254,27 @@ describe("a file that is ours", () => {
       expect(await scheduler.stats()).toMatchObject({ waiting: count });
       await scheduler.stop();
     }
+  });
+});
+
+describe("a user's own connection", () => {
+  test("J1 using refuses what is no open database, and one that is open on another file", async () => {
+    await makeStore();
+    const scheduler = createScheduler({ engine: sqlite(file) });
+    expect(() => scheduler.using({} as never)).toThrow("tx must be an open database");
+    const other = new DatabaseSync(join(folder, "other.db"));
+    await expect(scheduler.using(other).enqueue("greet", 1)).rejects.toMatchObject({
+      code: "INVALID_INPUT",
+      field: "tx",
+    });
+    other.close();
+    await expect(scheduler.using(other).enqueue("greet", 1)).rejects.toMatchObject({ code: "STOPPED" });
+    const own = new DatabaseSync(file);
+    own.exec("BEGIN IMMEDIATE");
+    await scheduler.using(own).enqueue("greet", 2);
+    own.exec("ROLLBACK");
+    own.close();
+    expect(await scheduler.stats()).toMatchObject({ waiting: 1 });
+    await scheduler.stop();
   });
 });

@@ -136,9 +136,9 @@ export function isNew(connection: Connection): boolean {
 }
 
 /** Opens a file with the driver that comes with Node. @throws EngineNotConfiguredError where there is none. */
-export async function openFile(path: string): Promise<Database> {
+export async function openFile(path: string, readOnly = false): Promise<Database> {
   const driver = await loadDriver();
-  const database = new driver.DatabaseSync(path, { enableForeignKeyConstraints: false });
+  const database = new driver.DatabaseSync(path, { enableForeignKeyConstraints: false, readOnly });
   // node:sqlite's own default, stated: waiting is ours to do, without holding up the event loop.
   database.exec("PRAGMA busy_timeout = 0");
   return database;

@@ -47,7 +47,7 @@ export function sqlite(location: string | Database, options: SqliteOptions = {})
   }
   const store = new Store(
     {
-      location: typeof location === "string" ? pathOf(location) : checkDatabase(location),
+      location: typeof location === "string" ? pathOf(location) : checkDatabase(location, "location"),
       clock,
       synchronous,
       mustExist,
@@ -63,15 +63,14 @@ export function sqlite(location: string | Database, options: SqliteOptions = {})
     open: () => store.open(),
     close: () => store.close(),
     watch: async (onSignal) => store.watch(onSignal),
-    using: (tx) => contractOf(store.joined(tx), clock),
+    using: (tx) => contractOf(store.joined(checkDatabase(tx, "tx")), clock),
   };
 }
 
-function checkDatabase(given: unknown): Database {
+function checkDatabase(given: unknown, field: string): Database {
   if (typeof given === "object" && given !== null && "prepare" in given && "exec" in given) return given as Database;
-  throw new InvalidInputError(`location must be a path, a sqlite: URL or an open database, got ${shown(given)}`, {
-    field: "location",
-  });
+  const wanted = field === "tx" ? "an open database" : "a path, a sqlite: URL or an open database";
+  throw new InvalidInputError(`${field} must be ${wanted}, got ${shown(given)}`, { field });
 }
 
 function contractOf(steps: Steps, clock: Clock) {

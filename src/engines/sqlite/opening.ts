@@ -35,6 +35,7 @@ export async function openStore(options: OpenOptions): Promise<OpenStore> {
       checkPlace(location);
       checkHeader(location);
     }
+    if (location !== ":memory:" && existsSync(location)) await lookFirst(location, options);
     database = await openFile(location);
     return await openOn(new Connection(database), options);
   } catch (error) {
@@ -50,18 +51,33 @@ export async function openStore(options: OpenOptions): Promise<OpenStore> {
   }
 }
 
+/** Looks at a file through a connection that cannot write: even closing one that can moves the log into the file. */
+async function lookFirst(path: string, options: OpenOptions): Promise<void> {
+  const database = await openFile(path, true);
+  try {
+    const connection = new Connection(database);
+    await patiently(() => {
+      checkContent(connection, path);
+      check(connection, options);
+    });
+  } finally {
+    database.close();
+  }
+}
+
+function check(connection: Connection, { location, mustExist }: OpenOptions): void {
+  if (hasStore(connection)) {
+    checkTables(connection);
+    checkEpoch(connection);
+    return;
+  }
+  if (mustExist && location !== ":memory:") throw noStore(typeof location === "string" ? location : "the database");
+  refuseTaken(connection);
+}
+
 async function openOn(connection: Connection, options: OpenOptions): Promise<OpenStore> {
   const path = typeof options.location === "string" ? options.location : undefined;
-  await patiently(() => {
-    if (path !== undefined) checkContent(connection, path);
-    if (hasStore(connection)) {
-      checkTables(connection);
-      checkEpoch(connection);
-    } else {
-      if (options.mustExist && path !== ":memory:") throw noStore(path ?? "the database");
-      refuseTaken(connection);
-    }
-  });
+  await patiently(() => check(connection, options));
   const blocksMs = path === undefined ? timeoutOf(connection) : 0;
   await setUp(connection, path, options.synchronous);
   await patiently(() => applyMissing(connection, options.clock, path !== undefined));

@@ -1,6 +1,6 @@
 // Waiting for a locked database without holding up the event loop, and the driver's errors as those of the catalogue.
 import { setImmediate, setTimeout } from "node:timers/promises";
-import { NotWrittenError, PunctualError, StoreCorruptError } from "../../core/errors.ts";
+import { NotWrittenError, PunctualError, StoppedError, StoreCorruptError } from "../../core/errors.ts";
 import { isBusy, isCorrupt, isNested, sqliteCode } from "./database.ts";
 
 /** A call gives up after waiting this long for others' transactions, in ms. */
@@ -48,6 +48,9 @@ function isSchemaFault(error: unknown): boolean {
 
 /** A driver's error as one of the catalogue; whatever transaction it met has been rolled back. */
 export function translate(error: unknown, what: string): unknown {
+  if (error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE") {
+    return new StoppedError(`${what}: ${error.message}`, { mend: "Pass a database that is open.", cause: error });
+  }
   if (error instanceof PunctualError || sqliteCode(error) === undefined) return error;
   const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
   return isCorrupt(error) || isSchemaFault(error)

@@ -1,11 +1,11 @@
 // The store: one connection, its transactions, and who is told of their commits.
 import type { Unwatch } from "../../core/engine.ts";
-import { OutcomeUnknownError, StoppedError } from "../../core/errors.ts";
+import { InvalidInputError, OutcomeUnknownError, StoppedError } from "../../core/errors.ts";
 import type { Signal } from "../../core/signal.ts";
 import { Connection, type Database, isBusy, rollBack, sqliteCode } from "./database.ts";
 import { JoinedSteps } from "./joined-steps.ts";
 import { type OpenOptions, openStore } from "./opening.ts";
-import { patiently } from "./patience.ts";
+import { attempt, patiently } from "./patience.ts";
 import type { Retention } from "./retention.ts";
 import { type Steps, Tx } from "./tx.ts";
 import { Watchers } from "./watchers.ts";
@@ -96,10 +96,16 @@ export class Store implements Steps {
 
   /** The same steps on a user's connection, inside the transaction that it has open. */
   joined(database: Database): Steps {
-    const connection = this.#joinedConnections.get(database) ?? new Connection(database);
+    const known = this.#joinedConnections.get(database);
+    const connection = known ?? new Connection(database);
     this.#joinedConnections.set(database, connection);
+    let isOurs = known !== undefined;
     return new JoinedSteps(connection, this.#options.clock, this.#retention, () => {
       const present = this.#expectPresent();
+      isOurs ||= isSameFile(present.connection, connection);
+      if (!isOurs) {
+        throw new InvalidInputError("tx must be open on the scheduler's own database, not on another", { field: "tx" });
+      }
       this.#lastJoined = new WeakRef(connection);
       if (present.connection.database === database) present.watchers.joined();
     });
@@ -121,6 +127,15 @@ export class Store implements Steps {
       ? ": a transaction of this process that jobs were written in is still open; it must await nothing but the engine"
       : "";
   }
+}
+
+function isSameFile(ours: Connection, theirs: Connection): boolean {
+  if (ours.database === theirs.database) return true;
+  const sql = "-- store.file\nSELECT file FROM pragma_database_list WHERE name = 'main'";
+  const [own, other] = [ours, theirs].map((connection) => attempt(() => connection.get<{ file: string }>(sql)?.file));
+  return own !== undefined && other !== undefined && "answer" in own && "answer" in other
+    ? own.answer === other.answer && (own.answer ?? "") !== ""
+    : false;
 }
 
 /** Begins, without waiting even where the user's connection would. */
