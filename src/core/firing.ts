@@ -57,6 +57,7 @@ export const decideFiring: Decide = (due, now) => due.map((one) => fireOne(one, 
 function fireOne(due: DueSchedule, now: Millis): FireStep {
   const { schedule } = due;
   try {
+    checkReadable(schedule);
     if (!schedule.enabled) return finish(new Draft(due), withoutNext(schedule), now);
     const { ticks, late, after } = dueTicks(schedule, now);
     const draft = new Draft(due);
@@ -72,6 +73,14 @@ function fireOne(due: DueSchedule, now: Millis): FireStep {
   } catch (error) {
     return disableBroken(due, error, now);
   }
+}
+
+/** @throws when the stored definition lacks what its jobs are made of: a bad restore, or another version's data. */
+function checkReadable({ definition }: Schedule): void {
+  for (const name of ["task", "queue", "input"] as const) {
+    if (typeof definition[name] !== "string") throw new Error(`its definition has no ${name}`);
+  }
+  if (typeof definition.priority !== "number") throw new Error("its definition has no priority");
 }
 
 function reachedMax(schedule: Schedule): boolean {

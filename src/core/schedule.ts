@@ -151,14 +151,22 @@ export function planPut(existing: Schedule | undefined, put: SchedulePut, now: M
     failuresInRow: existing.enabled ? existing.failuresInRow : 0,
   };
   if (!enabled) return { outcome: "updated", schedule: withoutNext(changed) };
-  if (keepsRule) {
-    const schedule = existing.enabled
-      ? replan(changed)
-      : replan({ ...changed, cursor: { ...changed.cursor, after: now } });
-    return { outcome: "updated", schedule };
-  }
-  const cursor = { ...changed.cursor, after: startOf(put.definition, now) };
+  if (keepsRule && existing.enabled) return { outcome: "updated", schedule: replan(changed) };
+  const cursor = { ...changed.cursor, after: restartOf(existing, put.definition, now) };
   return { outcome: "updated", schedule: replan({ ...changed, cursor }) };
+}
+
+/**
+ * Where the ticks go on after another rule was set, or the schedule enabled: from now, and never from before the
+ * cursor, whatever the clock did meanwhile. A single tick whose instant is the same as before stays as it is.
+ */
+function restartOf(existing: Schedule, definition: ScheduleDefinition, now: Millis): Millis {
+  const { rule } = definition;
+  const before = existing.definition.rule;
+  if (rule.kind !== "once") return Math.max(existing.cursor.after, now);
+  const same = before.kind === "once" && before.at === rule.at;
+  if (!same) return startOf(definition, now);
+  return existing.enabled ? existing.cursor.after : Math.max(existing.cursor.after, now);
 }
 
 function create(put: SchedulePut, now: Millis): Schedule {

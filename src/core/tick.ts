@@ -1,9 +1,11 @@
 // Ticks: the next instant of a rule, and the deterministic jitter added to it.
-import type { Millis } from "./clock.ts";
+import { instantMax, type Millis } from "./clock.ts";
 import type { CronFields } from "./cron/fields.ts";
 import { parseCron } from "./cron/grammar.ts";
 import { nextCron, smallestGapMs } from "./cron/next.ts";
 import { getZone, wallToInstants } from "./cron/zone.ts";
+import { durationMsMax, shown } from "./duration.ts";
+import { InvalidInputError } from "./errors.ts";
 import { hash128 } from "./hash.ts";
 import type { CalendarRule, ExceptRule, Rule } from "./rule.ts";
 
@@ -64,7 +66,7 @@ export function nextTick(rule: Rule, after: Millis, context: TickContext): Milli
     case "every": {
       const first = rule.anchor ?? context.ruleSetAt + rule.everyMs;
       if (after < first) return first;
-      return first + (Math.floor((after - first) / rule.everyMs) + 1) * rule.everyMs;
+      return withinTime(first + (Math.floor((after - first) / rule.everyMs) + 1) * rule.everyMs);
     }
     case "every-calendar":
       return nextCalendar(rule, after);
@@ -80,26 +82,45 @@ export function nextTick(rule: Rule, after: Millis, context: TickContext): Milli
     }
     case "except":
       return nextExcept(rule, after, context);
+    default:
+      // A newer version's rule, or bad data: not "no more ticks", but a schedule that cannot be evaluated (S8).
+      throw new InvalidInputError(`the rule's kind ${shown((rule as Rule).kind)} is not known here`, {
+        field: "when.kind",
+      });
   }
 }
 
-/** How many ticks in a row `except` may take away before the rule counts as one that never ticks again. */
+/** Instants beyond what a Date holds do not come. */
+function withinTime(tick: Millis): Millis | undefined {
+  return tick <= instantMax ? tick : undefined;
+}
+
+/** How many ticks in a row other rules and instants may take away; excluded days are jumped over whole. */
 const excludedRunMax = 100_000;
 
 function nextExcept(rule: ExceptRule, after: Millis, context: TickContext): Millis | undefined {
   const zone = getZone(rule.timezone);
   let tick = nextTick(rule.rule, after, context);
-  for (let run = 0; tick !== undefined && run < excludedRunMax; run++) {
-    if (!isExcluded(rule, tick, zone.offsetAt(tick), context)) return tick;
-    tick = nextTick(rule.rule, tick, context);
+  for (let run = 0; run < excludedRunMax; run++) {
+    if (tick === undefined || tick > after + durationMsMax) return undefined;
+    const wall = tick + zone.offsetAt(tick);
+    const day = new Date(wall).toISOString().slice(0, 10);
+    if (rule.days.includes(day)) tick = nextTick(rule.rule, endOfDay(zone, wall) - 1, context);
+    else if (isExcluded(rule, tick, context)) tick = nextTick(rule.rule, tick, context);
+    else return tick;
   }
-  return undefined;
+  throw new InvalidInputError(`the rule's exclusions take away more than ${excludedRunMax} ticks in a row`, {
+    field: "when",
+  });
 }
 
-function isExcluded(rule: ExceptRule, tick: Millis, offsetMs: number, context: TickContext): boolean {
-  if (rule.instants.includes(tick)) return true;
-  if (rule.days.length > 0 && rule.days.includes(new Date(tick + offsetMs).toISOString().slice(0, 10))) return true;
-  return rule.rules.some((other) => nextTick(other, tick - 1, context) === tick);
+/** The first instant after the local day in which a wall time lies. */
+function endOfDay(zone: ReturnType<typeof getZone>, wallMs: number): Millis {
+  return instantOf(zone, Math.floor(wallMs / 86_400_000) * 86_400_000 + 86_400_000);
+}
+
+function isExcluded(rule: ExceptRule, tick: Millis, context: TickContext): boolean {
+  return rule.instants.includes(tick) || rule.rules.some((other) => nextTick(other, tick - 1, context) === tick);
 }
 
 /** Mean length of a Gregorian month, in ms: only for a first guess. */
@@ -114,6 +135,7 @@ function nextCalendar(rule: CalendarRule, after: Millis): Millis | undefined {
   const guess = (after - 2 * 86_400_000 - rule.anchor) / (months * meanMonthMs + days * 86_400_000);
   for (let k = Math.max(0, Math.floor(guess) - 1); ; k++) {
     const tick = k === 0 ? rule.anchor : instantOf(zone, addUnits(anchorWall, k * months, k * days));
+    if (!(tick <= instantMax)) return undefined;
     if (tick > after) return tick;
   }
 }

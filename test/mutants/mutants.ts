@@ -144,8 +144,8 @@ export const mutants: readonly Mutant[] = [
     name: "time spent disabled is caught up",
     promise: "S4",
     file: "src/core/schedule.ts",
-    find: "replan({ ...changed, cursor: { ...changed.cursor, after: now } })",
-    replace: "replan(changed)",
+    find: "if (keepsRule && existing.enabled) return",
+    replace: "if (keepsRule) return",
     tests: memoryEngine,
   },
   {

@@ -1,15 +1,18 @@
 // A binary heap: the least item first.
 
+/** Entries below which stale ones are not worth looking for. */
+const pruneAtLeast = 256;
+
 export class Heap<T> {
-  readonly #items: T[] = [];
+  #items: T[] = [];
   readonly #compare: (a: T, b: T) => number;
+  readonly #isLive: (item: T) => boolean;
+  #pruneAt = pruneAtLeast;
 
-  constructor(compare: (a: T, b: T) => number) {
+  /** @param isLive tells entries that have been overtaken; they go when the heap has doubled, or come to its top */
+  constructor(compare: (a: T, b: T) => number, isLive: (item: T) => boolean) {
     this.#compare = compare;
-  }
-
-  get size(): number {
-    return this.#items.length;
+    this.#isLive = isLive;
   }
 
   peek(): T | undefined {
@@ -17,6 +20,7 @@ export class Heap<T> {
   }
 
   push(item: T): void {
+    if (this.#items.length >= this.#pruneAt) this.#prune();
     const items = this.#items;
     let at = items.push(item) - 1;
     while (at > 0) {
@@ -27,6 +31,12 @@ export class Heap<T> {
       at = up;
     }
     items[at] = item;
+  }
+
+  #prune(): void {
+    // A sorted list is a heap.
+    this.#items = this.#items.filter(this.#isLive).sort(this.#compare);
+    this.#pruneAt = Math.max(pruneAtLeast, 2 * this.#items.length);
   }
 
   pop(): T | undefined {

@@ -26,24 +26,31 @@ export class Lane {
     cancelled: 0,
   };
   readonly totals = { completed: 0, failed: 0, cancelled: 0 };
-  readonly ready = new Heap<Stored>((a, b) => compareDue(a.job, b.job) || a.seq - b.seq);
-  readonly deferred = new Heap<Stored>((a, b) => a.job.dueAt - b.job.dueAt || a.seq - b.seq);
+  readonly ready: Heap<Stored>;
+  readonly deferred: Heap<Stored>;
   pass = 0;
   readonly weight = 1;
 
-  constructor(tenant: string, queue: string) {
+  readonly #isLive: (stored: Stored) => boolean;
+
+  /** @param isLive tells entries that were saved again since */
+  constructor(tenant: string, queue: string, isLive: (stored: Stored) => boolean) {
     this.tenant = tenant;
     this.queue = queue;
+    this.#isLive = isLive;
+    const isIn = (place: Place) => (stored: Stored) => stored.place === place && isLive(stored);
+    this.ready = new Heap((a, b) => compareDue(a.job, b.job) || a.seq - b.seq, isIn("ready"));
+    this.deferred = new Heap((a, b) => a.job.dueAt - b.job.dueAt || a.seq - b.seq, isIn("deferred"));
   }
 
   get unfinished(): number {
     return this.counts.ready + this.counts.deferred + this.counts.held + this.counts.active;
   }
 
-  /** Moves what has come due from deferred to ready; `isLive` tells entries that were saved again since. */
-  promote(now: Millis, isLive: (stored: Stored) => boolean): void {
+  /** Moves what has come due from deferred to ready. */
+  promote(now: Millis): void {
     for (let top = this.deferred.peek(); top !== undefined; top = this.deferred.peek()) {
-      const stale = !isLive(top) || top.place !== "deferred";
+      const stale = !this.#isLive(top) || top.place !== "deferred";
       if (!stale && top.job.dueAt > now) return;
       this.deferred.pop();
       if (stale) continue;

@@ -35,7 +35,10 @@ export class World {
   readonly replacements = new Map<JobId, JobId>();
   readonly idempotency = new Map<string, UsedKey>();
   readonly schedules = new Map<string, Schedule>();
-  readonly dueSchedules = new Heap<{ readonly at: Millis; readonly key: string }>((a, b) => a.at - b.at);
+  readonly dueSchedules = new Heap<{ readonly at: Millis; readonly key: string }>(
+    (a, b) => a.at - b.at,
+    ({ at, key }) => this.schedules.get(key)?.cursor.nextAt === at,
+  );
   readonly enabledSchedules = new Map<string, number>();
   readonly queues = new Map<string, Queue>();
   readonly windows = new Map<string, RateWindow>();
@@ -96,7 +99,7 @@ export class World {
     }
     let lane = lanes.get(tenant);
     if (lane === undefined) {
-      lane = new Lane(tenant, queue);
+      lane = new Lane(tenant, queue, this.isLive);
       lanes.set(tenant, lane);
     }
     return lane;
@@ -105,11 +108,12 @@ export class World {
   /** Moves what has come due in a queue from deferred to ready, and answers the queue's lanes. */
   promote(queue: string, now: Millis): Lane[] {
     const lanes = [...(this.lanes.get(queue)?.values() ?? [])];
+    let entering: number | undefined;
     for (const lane of lanes) {
       const wasEmpty = lane.counts.ready === 0;
-      const lowest = wasEmpty ? this.#lowestPass(queue) : 0;
-      lane.promote(now, this.isLive);
-      if (wasEmpty && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, lowest);
+      if (wasEmpty && lane.counts.deferred > 0) entering ??= this.#enteringPass(queue);
+      lane.promote(now);
+      if (wasEmpty && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, entering ?? 0);
     }
     return lanes;
   }
@@ -189,7 +193,7 @@ export class World {
     if (isFinished(job.state) && !keep) return;
     this.jobs.set(job.id, stored);
     const lane = this.lane(job.queue, job.tenant);
-    if (place === "ready" && lane.counts.ready === 0) lane.pass = Math.max(lane.pass, this.#lowestPass(job.queue));
+    if (place === "ready" && lane.counts.ready === 0) lane.pass = Math.max(lane.pass, this.#enteringPass(job.queue));
     lane.counts[place]++;
     if (place === "ready") lane.ready.push(stored);
     if (place === "deferred") lane.deferred.push(stored);
@@ -230,18 +234,24 @@ export class World {
     else this.keys.set(slotKey(job), slots);
   }
 
-  #lowestPass(queue: string): number {
+  /** The lowest pass of the queue's ready lanes; where none is ready the greatest there is, so that nobody saves up. */
+  #enteringPass(queue: string): number {
     let lowest = Number.POSITIVE_INFINITY;
+    let greatest = 0;
     for (const lane of this.lanes.get(queue)?.values() ?? []) {
       if (lane.counts.ready > 0) lowest = Math.min(lowest, lane.pass);
+      greatest = Math.max(greatest, lane.pass);
     }
-    return Number.isFinite(lowest) ? lowest : 0;
+    return Number.isFinite(lowest) ? lowest : greatest;
   }
 
   #leaseHeap(queue: string): Heap<Stored> {
     let heap = this.leases.get(queue);
     if (heap === undefined) {
-      heap = new Heap<Stored>((a, b) => (a.job.leaseUntil ?? 0) - (b.job.leaseUntil ?? 0) || a.seq - b.seq);
+      heap = new Heap<Stored>(
+        (a, b) => (a.job.leaseUntil ?? 0) - (b.job.leaseUntil ?? 0) || a.seq - b.seq,
+        this.isLive,
+      );
       this.leases.set(queue, heap);
     }
     return heap;

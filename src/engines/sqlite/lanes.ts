@@ -33,8 +33,11 @@ VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)`;
 // Only when a lane fills or empties: the counters alone touch no index.
 const listStatement = "-- lanes.list\nUPDATE punctual_lanes SET listed = ?, pass = ? WHERE lane = ?";
 
-const lowestPassStatement = `-- lanes.lowestPass
-SELECT min(pass) AS pass FROM punctual_lanes WHERE queue = ? AND listed = 1`;
+const enteringPassStatement = `-- lanes.enteringPass
+SELECT coalesce(
+  (SELECT pass FROM punctual_lanes WHERE queue = ?1 AND listed = 1 ORDER BY pass LIMIT 1),
+  (SELECT max(pass) FROM punctual_lanes WHERE queue = ?1)
+) AS pass`;
 
 const takeStatement = `-- lanes.take
 UPDATE punctual_lanes SET ready = ready - ?, active = active + ?, listed = (ready > ?), pass = ? WHERE lane = ?`;
@@ -156,8 +159,11 @@ export class Lanes {
     this.#connection.run(listStatement, hasReady, hasReady === 1 ? this.#enteringPass(queue, pass) : pass, lane);
   }
 
-  /** A lane that was empty re-enters at the lowest pass of the queue's ready lanes, as shareLanes asks. */
+  /**
+   * A lane that was empty re-enters at the lowest pass of the queue's ready lanes, as shareLanes asks; where none is
+   * ready, at the greatest pass there is, so that nobody saves up over an idle moment.
+   */
   #enteringPass(queue: string, pass: number): number {
-    return Math.max(pass, this.#connection.get<{ pass: number | null }>(lowestPassStatement, queue)?.pass ?? 0);
+    return Math.max(pass, this.#connection.get<{ pass: number | null }>(enteringPassStatement, queue)?.pass ?? 0);
   }
 }

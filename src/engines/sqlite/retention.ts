@@ -116,15 +116,15 @@ export class Retention {
         if (left > 0) left -= this.#cut(tx, queue, group, limits[group], left);
       }
     }
-    connection.run(forgetKeysStatement, now, request.limit);
-    connection.run(forgetRecordsStatement, now, request.limit);
+    const keys = connection.run(forgetKeysStatement, now, request.limit);
+    const records = connection.run(forgetRecordsStatement, now, request.limit);
     tx.lanes.flush();
-    const more =
+    const moreJobs =
       left <= 0 &&
       (connection.get(anyExpiredStatement, now) !== undefined ||
         this.#overfull(tx, "completed", limits.completed).length > 0 ||
         this.#overfull(tx, "ended", limits.ended).length > 0);
-    return { deleted: request.limit - left, more };
+    return { deleted: request.limit - left, more: moreJobs || keys === request.limit || records === request.limit };
   }
 
   #max(group: Group): number {

@@ -23,13 +23,22 @@ SELECT 1 AS found FROM punctual_schedules
 WHERE tenant = ? AND id = ? AND incarnation = ? AND revision = ? AND cursor_after = ?`;
 
 const dueStatement = `-- schedules.due
-SELECT schedule FROM punctual_schedules WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`;
+SELECT tenant, id, schedule FROM punctual_schedules
+WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`;
+
+const disableStatement = `-- schedules.disableUnreadable
+UPDATE punctual_schedules SET enabled = 0, next_at = NULL WHERE tenant = ? AND id = ?`;
 
 const nextStatement = `-- schedules.next
 SELECT next_at FROM punctual_schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`;
 
 export interface ScheduleRow {
   readonly schedule: string;
+}
+
+interface DueRow extends ScheduleRow {
+  readonly tenant: string;
+  readonly id: string;
 }
 
 export function toSchedule({ schedule }: ScheduleRow): Schedule {
@@ -70,8 +79,19 @@ export function isUnmoved({ connection }: Tx, { tenant, id, incarnation, revisio
   return connection.get(unmovedStatement, tenant, id, incarnation, revision, cursor.after) !== undefined;
 }
 
-export function dueSchedules({ connection, now }: Tx, limit: number): Schedule[] {
-  return connection.all<ScheduleRow>(dueStatement, now, limit).map(toSchedule);
+/** The schedules that are due. A row that cannot be read is disabled, so that it stops nobody else (S8). */
+export function dueSchedules(tx: Tx, limit: number): Schedule[] {
+  const { connection, now } = tx;
+  return connection.all<DueRow>(dueStatement, now, limit).flatMap((row) => {
+    try {
+      return toSchedule(row);
+    } catch (error) {
+      connection.run(disableStatement, row.tenant, row.id);
+      const reason = `its row cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      tx.append({ type: "schedule:disabled", tenant: row.tenant, schedule: row.id, at: now, data: { reason } });
+      return [];
+    }
+  });
 }
 
 export function nextTickAt({ connection }: Tx): number | undefined {

@@ -89,6 +89,7 @@ CREATE TABLE punctual_lanes (
   UNIQUE (queue, tenant)
 );
 CREATE INDEX punctual_lanes_ready ON punctual_lanes (queue, pass, lane) WHERE listed = 1;
+CREATE INDEX punctual_lanes_pass ON punctual_lanes (queue, pass);
 CREATE INDEX punctual_lanes_tenant ON punctual_lanes (tenant);
 
 CREATE TABLE punctual_queues (
