@@ -267,6 +267,15 @@ const lanes: Chapter["facts"] = [
     assert.deepEqual(shares(await claim(engine, { limit: 20 })), { early: 10, late: 10 });
   }),
 
+  fact("J12 a tenant that drained long ago is not behind a newcomer's backlog", async ({ engine }) => {
+    await insertMany(engine, "old", 200);
+    for (const job of await claimAll(engine).then((answers) => answers.flat()))
+      await settleJob(engine, completion(job));
+    await insertMany(engine, "new", 100);
+    await insertMany(engine, "old", 1);
+    assert.deepEqual(shares(await claim(engine, { limit: 2 })), { new: 1, old: 1 });
+  }),
+
   fact("J12 a tenant whose jobs are not due takes no share", async ({ engine }) => {
     await insertMany(engine, "a", 20);
     await insertJobs(engine, [{ tenant: "b", due: { afterMs: minuteMs } }]);

@@ -165,5 +165,17 @@ export const retention: Chapter = {
         assert.deepEqual(await kept(engine, [first.id, second.id]), [first.id]);
       },
     ),
+
+    fact("J10 purge goes on until expired records are gone", async ({ engine, clock }) => {
+      const keys = ["a", "b", "c", "d", "e"];
+      await engine.records.put(keys.map((key) => ({ key, value: "1", expected: "any", ttlMs: 1 })));
+      clock.advance(2);
+      await purge(engine, { limit: 2 });
+      assert.deepEqual(
+        await engine.records.get(keys),
+        keys.map(() => undefined),
+      );
+      assert.equal((await engine.jobs.purge({ ...everything, limit: 2 })).more, false);
+    }),
   ],
 };

@@ -292,6 +292,28 @@ const listing: Chapter["facts"] = [
     assert.deepEqual(seen, ["aaa z", ...ids.sort().map((id) => `${tenant} ${id}`)]);
   }),
 
+  fact("S2 a single tick that has fired stays fired when the schedule's end is moved", async ({ engine, clock }) => {
+    await putSchedule(engine, { definition: definition({ rule: once(new Date(start + minuteMs)) }) });
+    clock.advance(minuteMs);
+    assert.equal((await fire(engine)).fired.length, 1);
+    const endAt = start + hourMs;
+    await putSchedule(engine, { definition: definition({ rule: once(new Date(start + minuteMs)), endAt }) });
+    assert.deepEqual((await fire(engine)).fired, []);
+    assert.equal((await storedSchedule(engine)).ticksFired, 1);
+  }),
+
+  fact("S2 a clock that goes back brings no tick again, whatever is changed meanwhile", async ({ engine, clock }) => {
+    const rule = every("1m");
+    await putSchedule(engine, { definition: definition({ rule, overlap: "allow" }) });
+    clock.advance(10 * minuteMs);
+    await fire(engine);
+    const { cursor } = await storedSchedule(engine);
+    clock.advance(-5 * minuteMs);
+    await putSchedule(engine, { enabled: false, definition: definition({ rule, overlap: "allow" }) });
+    await putSchedule(engine, { enabled: true, definition: definition({ rule, overlap: "allow" }) });
+    assert.ok((await storedSchedule(engine)).cursor.after >= cursor.after);
+  }),
+
   fact("S12 schedules are listed by task, queue, state and id prefix", async ({ engine }) => {
     await createSchedule(engine, { task: "t" }, { id: "a_1" });
     await createSchedule(engine, { queue: "q" }, { id: "ab1" });

@@ -128,6 +128,23 @@ describe("once, union, except", () => {
     ]);
   });
 
+  test("S1 two whole days are left out of a rule of seconds, and it goes on after them", () => {
+    const rule = except(every("1s", { anchor: "2026-12-24T00:00:00Z" }), ["2026-12-25", "2026-12-26"]);
+    const [last, next] = nextTicks(rule, { after: "2026-12-24T23:59:58Z", count: 2 });
+    expect([last, next]).toEqual([new Date("2026-12-24T23:59:59Z"), new Date("2026-12-27T00:00:00Z")]);
+  });
+
+  test("S1 exclusions that leave nothing are refused, not taken for a rule at its end", () => {
+    const seconds = every("1s", { anchor: "2026-01-01T00:00:00Z" });
+    const rule = except(seconds, [seconds]);
+    expect(() => nextTicks(rule, { after: "2026-01-01T00:00:00Z" })).toThrow("exclusions take away");
+  });
+
+  test("S1 a calendar rule ends with the time that a Date can hold", () => {
+    const rule = everyCalendar({ years: 40_000 }, { anchor: "2020-01-01T00:00:00Z" });
+    expect(nextTicks(rule, { after: "2026-01-01T00:00:00Z", count: 12 }).length).toBeLessThan(12);
+  });
+
   test("S1 except leaves out local days, instants and the ticks of other rules", () => {
     const noon = cron("0 23 * * *", { timezone: "America/New_York" });
     const rule = except(noon, [
