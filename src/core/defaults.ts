@@ -21,6 +21,9 @@ export const defaults = {
   /** Started attempts beyond `attempts` that may end in a crash before the job is failed unrun: a worker may die for reasons of its own. */
   crashesAllowed: 5,
 
+  /** A job that has crashed its worker so often runs alone in its process: whoever runs beside it would die with it. */
+  quarantineCrashes: 2,
+
   /** Jobs a worker process runs at once. */
   concurrency: 5,
   /** A lease, in ms: long enough to outlast garbage collection and a slow store, short enough for crash-to-rerun under 35 s. */

@@ -225,6 +225,12 @@ function countFired(schedule: Schedule, { tick }: HeldTick): Schedule {
   return { ...rest, ticksFired: schedule.ticksFired + 1, lastTick: tick, missed: 0 };
 }
 
+/** A trigger is no tick of the rule: its job counts for nothing. */
+function withoutHeld(schedule: Schedule): Schedule {
+  const { held: _, ...rest } = schedule;
+  return rest;
+}
+
 function jobOf(schedule: Schedule, held: HeldTick): NewJob {
   const { definition, tenant, id, incarnation } = schedule;
   return {
@@ -298,7 +304,7 @@ export function afterJobEnd(
   const job = jobOf(counted, due);
   const fired = { tick: held.tick, job: job.id, dueAt: due.dueAt };
   return {
-    schedule: { ...countFired(counted, due), lastFiredAt: now },
+    schedule: { ...(held.operation === undefined ? countFired(counted, due) : withoutHeld(counted)), lastFiredAt: now },
     insert: [job],
     events: stepEvents(counted, [fired], [], now),
   };

@@ -26,7 +26,7 @@ type SettleOutcome = "complete" | "fail" | "cancel" | "retry" | "release";
 export interface Settlement {
   readonly lease: Lease;
   readonly outcome: SettleOutcome;
-  /** For retry and release: when it is due again. */
+  /** For retry and release: when it is due again; absent: at once, in its old place in the line. */
   readonly due?: Due | undefined;
   readonly endCause?: EndCause | undefined;
   readonly reason?: string | undefined;
@@ -123,9 +123,9 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
         keep: policy.keepFailed,
       };
     case "aborted":
-      return { ...base, outcome: "release", due: { afterMs: 0 }, record: record("released"), keep: policy.keepFailed };
+      return { ...base, outcome: "release", record: record("released"), keep: policy.keepFailed };
     case "unstarted":
-      return { ...base, outcome: "release", due: { afterMs: 0 }, keep: policy.keepFailed };
+      return { ...base, outcome: "release", keep: policy.keepFailed };
     case "unknown-task":
       return {
         ...base,
@@ -287,7 +287,8 @@ export function applySettlement(job: Job, settlement: Settlement, now: Millis, h
       ...base,
       state: "pending",
       releases,
-      dueAt: dueInstant(settlement.due ?? { afterMs: 0 }, now),
+      // What is given back without a time keeps its place in the line.
+      dueAt: settlement.due === undefined ? Math.min(job.dueAt, now) : dueInstant(settlement.due, now),
       reason: settlement.reason,
     };
   }

@@ -141,7 +141,7 @@ export class Worker {
     this.#giveBackWaiting();
     const free = concurrency - this.#running.size;
     const ahead = this.#recovering() ? 0 : this.#prefetch.size;
-    const room = free + ahead - this.#buffer.length;
+    const room = this.#quarantined() ? 0 : free + ahead - this.#buffer.length;
     const idleMs = this.#buffer.length > 0 ? defaults.prefetchHoldMs : defaults.pollHorizonMs;
     if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return idleMs;
     await this.#refreshQueues();
@@ -177,6 +177,13 @@ export class Worker {
   #recovering(): boolean {
     for (const attempt of this.#running) if (attempt.job.recovered) return true;
     return this.#buffer.some((job) => job.recovered);
+  }
+
+  /** While a job that has crashed its workers again and again is here, nothing is claimed beside it (J4). */
+  #quarantined(): boolean {
+    const suspect = ({ crashes }: ClaimedJob) => crashes >= defaults.quarantineCrashes;
+    for (const attempt of this.#running) if (suspect(attempt.job)) return true;
+    return this.#buffer.some(suspect);
   }
 
   #request(starts: number, room: number): ClaimRequest {
@@ -253,6 +260,11 @@ export class Worker {
     const { registry, emitter, storeClock, clock } = this.#options;
     const held = this.#leases.of(job);
     if (held === undefined) return;
+    if (held.endsAt <= clock.monotonic()) {
+      // The event loop was blocked, or the process stopped, for longer than the lease: it may be another's by now.
+      this.#leases.forget(job);
+      return;
+    }
     const handler = registry.find(job.task);
     const now = storeClock.now();
     if (job.cancelRequested === true) {

@@ -111,9 +111,8 @@ export const mutants: readonly Mutant[] = [
     name: "release that counts as a failure",
     promise: "J9",
     file: "src/core/settling.ts",
-    find: 'return { ...base, outcome: "release", due: { afterMs: 0 }, record: record("released"), keep: policy.keepFailed };',
-    replace:
-      'return { ...base, outcome: "release", due: { afterMs: 0 }, record: record("failed"), keep: policy.keepFailed };',
+    find: 'return { ...base, outcome: "release", record: record("released"), keep: policy.keepFailed };',
+    replace: 'return { ...base, outcome: "release", record: record("failed"), keep: policy.keepFailed };',
     tests: ["test/runtime"],
   },
   {
