@@ -20,10 +20,16 @@ export class ErrorLog {
   readonly #append: (events: readonly NewEvent[]) => Promise<void>;
   #entries = new Map<string, Entry>();
   #cancel: Cancel | undefined;
+  #stopped = false;
 
   constructor(clock: RuntimeClock, append: (events: readonly NewEvent[]) => Promise<void>) {
     this.#clock = clock;
     this.#append = append;
+  }
+
+  /** Writes again after a stop. */
+  start(): void {
+    this.#stopped = false;
   }
 
   note(error: unknown, where: string, now: number): void {
@@ -39,11 +45,13 @@ export class ErrorLog {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#cancel?.();
     this.#cancel = undefined;
   }
 
   #flushIn(ms: number): void {
+    if (this.#stopped) return;
     this.#cancel ??= this.#clock.after(ms, () => this.#flush(ms), true);
   }
 

@@ -224,6 +224,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     if (this.#running !== undefined) return;
     this.#stopping = undefined;
     this.#stopped = false;
+    this.#errors.start();
     await this.#open();
     const unwatch = await this.#engine.watch?.((signal) => this.#onSignal(signal));
     if (this.#stopping !== undefined) {

@@ -111,6 +111,15 @@ export const settling: Chapter = {
       );
     }),
 
+    fact("J9 a job given back without a time keeps its place in the line", async ({ engine, clock }) => {
+      const first = await insertJob(engine);
+      const job = await claimJob(engine);
+      clock.advance(secondMs);
+      await insertJob(engine);
+      await settleJob(engine, release(job, { due: undefined }));
+      assert.equal((await claimJob(engine, { limit: 1 })).id, first.id);
+    }),
+
     fact(
       "J13 releases that make a job wait are counted in a row, what is given back unstarted is not",
       async (harness) => {

@@ -42,7 +42,7 @@ function tellSchedule(
 ): Aftermath {
   const schedule = world.schedules.get(scheduleKey({ tenant, id }));
   if (schedule === undefined) return {};
-  const after = afterJobEnd(schedule, { incarnation, state }, world.unfinishedOf(incarnation).length, now);
+  const after = afterJobEnd(schedule, { incarnation, state }, world.countUnfinished(incarnation), now);
   if (after === undefined) return {};
   world.saveSchedule(after.schedule);
   for (const job of after.insert) insertJob(world, job, undefined, now);

@@ -166,6 +166,10 @@ export class World {
     this.enabledSchedules.set(tenant, (this.enabledSchedules.get(tenant) ?? 0) + change);
   }
 
+  countUnfinished(incarnation: string): number {
+    return this.#unfinished.get(incarnation)?.size ?? 0;
+  }
+
   unfinishedOf(incarnation: string): Unfinished[] {
     const found: Unfinished[] = [];
     for (const id of this.#unfinished.get(incarnation) ?? []) {

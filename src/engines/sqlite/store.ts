@@ -84,7 +84,8 @@ export class Store implements Steps {
     let answer: T;
     try {
       answer = work(tx);
-      tx.finish();
+      // A read has counted nothing, and trimming would make it a write.
+      if (how === begin) tx.finish();
     } catch (error) {
       rollBack(connection);
       throw error;
