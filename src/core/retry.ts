@@ -90,6 +90,10 @@ export function checkAttempts(value: unknown, field: string): number {
 export function retryDelayMs(backoff: ResolvedBackoff, failures: number, random: number): number {
   const { type, delayMs, maxMs, jitter } = backoff;
   const base =
-    type === "exponential" ? delayMs * 2 ** (failures - 1) : type === "linear" ? delayMs * failures : delayMs;
+    type === "exponential"
+      ? delayMs * 2 ** Math.min(failures - 1, 60)
+      : type === "linear"
+        ? delayMs * failures
+        : delayMs;
   return Math.min(maxMs, Math.round(base * (1 + jitter * (2 * random - 1))));
 }

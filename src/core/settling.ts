@@ -148,7 +148,7 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
       break;
   }
   const error = describeError(end.error, frame.redact);
-  if (hasCode(end.error, "RETRY_AT") && "at" in end.error && end.error.at instanceof Date) {
+  if (hasCode(end.error, "RETRY_AT") && "at" in end.error && isDate(end.error.at)) {
     return {
       ...base,
       outcome: "release",
@@ -174,6 +174,10 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
     record: record(outcome, error),
     keep: policy.keepFailed,
   };
+}
+
+function isDate(value: unknown): value is Date {
+  return value instanceof Date && !Number.isNaN(value.getTime());
 }
 
 type Wait =

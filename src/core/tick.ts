@@ -105,7 +105,7 @@ function nextExcept(rule: ExceptRule, after: Millis, context: TickContext): Mill
     if (tick === undefined || tick > after + durationMsMax) return undefined;
     const wall = tick + zone.offsetAt(tick);
     const day = new Date(wall).toISOString().slice(0, 10);
-    if (rule.days.includes(day)) tick = nextTick(rule.rule, endOfDay(zone, wall) - 1, context);
+    if (rule.days.includes(day)) tick = nextTick(rule.rule, Math.max(tick, endOfDay(zone, wall) - 1), context);
     else if (isExcluded(rule, tick, context)) tick = nextTick(rule.rule, tick, context);
     else return tick;
   }

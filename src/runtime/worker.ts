@@ -179,10 +179,15 @@ export class Worker {
     return this.#buffer.some((job) => job.recovered);
   }
 
-  /** While a job that has crashed its workers again and again is here, nothing is claimed beside it (J4). */
+  /**
+   * While a job that has crashed its workers again and again begins here, nothing is claimed beside it (J4): for a
+   * third of the lease, as others must not wait long for one that is merely slow.
+   */
   #quarantined(): boolean {
+    const { storeClock, leaseMs } = this.#options;
     const suspect = ({ crashes }: ClaimedJob) => crashes >= defaults.quarantineCrashes;
-    for (const attempt of this.#running) if (suspect(attempt.job)) return true;
+    const since = storeClock.now() - leaseMs * defaults.extendShare;
+    for (const { job, startedAt } of this.#running) if (suspect(job) && startedAt > since) return true;
     return this.#buffer.some(suspect);
   }
 

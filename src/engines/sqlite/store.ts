@@ -99,7 +99,6 @@ export class Store implements Steps {
   joined(database: Database): Steps {
     const known = this.#joinedConnections.get(database);
     const connection = known ?? new Connection(database);
-    this.#joinedConnections.set(database, connection);
     let isOurs = known !== undefined;
     return new JoinedSteps(connection, this.#options.clock, this.#retention, () => {
       const present = this.#expectPresent();
@@ -107,6 +106,8 @@ export class Store implements Steps {
       if (!isOurs) {
         throw new InvalidInputError("tx must be open on the scheduler's own database, not on another", { field: "tx" });
       }
+      // Kept only once it is known to be ours.
+      this.#joinedConnections.set(database, connection);
       this.#lastJoined = new WeakRef(connection);
       if (present.connection.database === database) present.watchers.joined();
     });
