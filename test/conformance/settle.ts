@@ -116,6 +116,7 @@ export const settling: Chapter = {
       const job = await claimJob(engine);
       clock.advance(secondMs);
       await insertJob(engine);
+      clock.advance(secondMs);
       await settleJob(engine, release(job, { due: undefined }));
       assert.equal((await claimJob(engine, { limit: 1 })).id, first.id);
     }),

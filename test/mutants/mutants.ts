@@ -116,6 +116,14 @@ export const mutants: readonly Mutant[] = [
     tests: ["test/runtime"],
   },
   {
+    name: "what is given back goes to the end of the line",
+    promise: "J9",
+    file: "src/core/settling.ts",
+    find: "settlement.due === undefined ? Math.min(job.dueAt, now) : dueInstant(settlement.due, now)",
+    replace: "dueInstant(settlement.due ?? { afterMs: 0 }, now)",
+    tests: memoryEngine,
+  },
+  {
     name: "crashes that are not counted",
     promise: "J4",
     file: "src/core/settling.ts",

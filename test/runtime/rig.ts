@@ -3,6 +3,7 @@ import { onTestFinished } from "vitest";
 import type { Engine } from "../../src/core/engine.ts";
 import { memory } from "../../src/engines/memory/index.ts";
 import { createScheduler, type Role, type Scheduler, type SchedulerEvents } from "../../src/index.ts";
+import { eventNames } from "../../src/runtime/events.ts";
 import type { SchedulerOptions } from "../../src/runtime/scheduler.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
 import { Faulty } from "./faulty.ts";
@@ -37,26 +38,6 @@ export interface RigOptions extends Omit<SchedulerOptions<never>, "engine" | "cl
   /** A store to share with another rig. */
   readonly engine?: Engine;
 }
-
-const eventNames: readonly (keyof SchedulerEvents)[] = [
-  "job:scheduled",
-  "job:started",
-  "job:completed",
-  "job:retrying",
-  "job:failed",
-  "job:cancelled",
-  "job:lease-lost",
-  "job:unknown-task",
-  "tick:fired",
-  "tick:skipped",
-  "schedule:created",
-  "schedule:updated",
-  "schedule:removed",
-  "schedule:enabled",
-  "schedule:disabled",
-  "schedule:paused",
-  "worker:error",
-];
 
 /** A scheduler over a memory engine of its own, all on one virtual clock. */
 export function rig(options: RigOptions = {}): Rig {
