@@ -2,18 +2,19 @@
 import { existsSync } from "node:fs";
 import type { Clock } from "./core/clock.ts";
 import { shown } from "./core/duration.ts";
-import type { Engine, RetentionCounts } from "./core/engine.ts";
+import type { Engine } from "./core/engine.ts";
 import { EngineNotConfiguredError, InvalidInputError } from "./core/errors.ts";
+import type { HistoryOptions } from "./core/history.ts";
 import { refuseUnknown } from "./core/options.ts";
 
 /** Options of `connect`; those that the engine itself takes are handed on. */
-export interface ConnectOptions {
+export interface ConnectOptions extends HistoryOptions {
   /** The store's clock, for engines without a server of their own. */
   readonly clock?: Clock;
-  /** Finished jobs kept per queue. */
-  readonly retention?: Partial<RetentionCounts>;
   /** Refuses to create a store that is not there yet; false by default. */
   readonly mustExist?: boolean;
+  /** Whether opening applies what the store's schema lacks; true by default. */
+  readonly migrate?: boolean;
 }
 
 /** A URL and why it was chosen. */
@@ -54,7 +55,7 @@ const engines: readonly EngineEntry[] = [
  * @throws InvalidInputError, EngineNotConfiguredError
  */
 export async function connect<Tx = never>(url?: string, options: ConnectOptions = {}): Promise<Engine<Tx>> {
-  refuseUnknown(options, ["clock", "retention", "mustExist"], "");
+  refuseUnknown(options, ["clock", "retention", "audit", "mustExist", "migrate"], "");
   const chosen = chooseUrl(process.env, url);
   const scheme = schemeOf(chosen.url);
   const entry = engines.find(({ schemes }) => schemes.includes(scheme));
@@ -119,7 +120,7 @@ function notConfigured(entry: EngineEntry | undefined, url: string, field: strin
   });
 }
 
-async function openMemory(url: string, { mustExist: _, ...options }: ConnectOptions): Promise<Engine> {
+async function openMemory(url: string, { mustExist: _, migrate: __, ...options }: ConnectOptions): Promise<Engine> {
   if (!/^memory:(?:\/\/)?$/i.test(url)) {
     throw new InvalidInputError(`url must be just "memory:" for the memory engine, got ${shown(redactUrl(url))}`, {
       field: "url",

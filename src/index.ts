@@ -9,6 +9,7 @@ export {
   AttemptAbortedError,
   AttemptCancelledError,
   AttemptTimeoutError,
+  CopyRefusedError,
   EngineNotConfiguredError,
   type ErrorCode,
   errorCatalogue,
@@ -34,22 +35,33 @@ export {
   StateConflictError,
   StoppedError,
   StoreCorruptError,
+  StoreOutdatedError,
   StoreTooNewError,
   StoreUnsafeError,
   TransactionsUnsupportedError,
 } from "./core/errors.ts";
+export type { Audit, EventType } from "./core/events.ts";
+export type { Finding, FindingStatus } from "./core/findings.ts";
 export { type GuardrailOptions, type Guardrails, standardGuardrails } from "./core/guardrails.ts";
-export type { AttemptOutcome, EndCause, ErrorRecord, OnConflict, ShownState } from "./core/job.ts";
+export type { HistoryOptions, RetentionOptions } from "./core/history.ts";
+export type { AttemptOutcome, EndCause, ErrorRecord, FinishedState, OnConflict, ShownState } from "./core/job.ts";
 export { type NextTicksOptions, nextTicks } from "./core/next-ticks.ts";
 export type { Page, PageRequest } from "./core/page.ts";
 export type { Backoff, BackoffFunction, RetryContext, RetryOptions } from "./core/retry.ts";
 export { cron, every, everyCalendar, except, once, type Rule, union } from "./core/rule.ts";
 export type { CatchUpPolicy, OverlapPolicy } from "./core/schedule.ts";
+export type { MigrationStep, SchemaDrift, SchemaState } from "./core/schema.ts";
 export { type InputOf, type Task, type TaskOptions, task } from "./core/task.ts";
+export { type CopyOptions, type CopyProgress, type CopyResult, copyStore } from "./runtime/copy.ts";
+export { examine } from "./runtime/doctor.ts";
 export type { EnqueueOptions, Priority } from "./runtime/enqueue-options.ts";
+export type { EventData, EventView } from "./runtime/event-view.ts";
 export type { JobEvent, ScheduleEvent, SchedulerEvents } from "./runtime/events.ts";
+export type { EventQuery, EventSelection, EventTail, EventTypeQuery } from "./runtime/events-client.ts";
+export type { ExplainRequest, Explanation, JobExplained, ScheduleExplained } from "./runtime/explainer.ts";
 export { type Context, type Handler, type HandlerFunction, handle } from "./runtime/handler.ts";
-export type { Enqueued, EnqueueItem, JobQuery, TimerName } from "./runtime/jobs-client.ts";
+export type { JobPurge, JobQuery } from "./runtime/job-query.ts";
+export type { Enqueued, EnqueueItem, TimerName } from "./runtime/jobs-client.ts";
 export type { Counts, QueueLimits, QueueView, Stats } from "./runtime/queues-client.ts";
 export type { ScheduleOptions } from "./runtime/schedule-options.ts";
 export {
@@ -66,6 +78,8 @@ export type {
   PutResult,
   ScheduleItem,
   ScheduleQuery,
+  TickQuery,
   Triggered,
 } from "./runtime/schedules-client.ts";
+export type { TickFired, TickRecord, TicksSkipped } from "./runtime/tick-history.ts";
 export type { AttemptView, JobView, ScheduleView } from "./runtime/views.ts";

@@ -2,7 +2,7 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 
 /** How a child ended. */
-interface Ending {
+export interface Ending {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }

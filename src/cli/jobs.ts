@@ -1,12 +1,19 @@
-// `punctual jobs`: list, show, cancel, retry.
+// `punctual jobs`: list, show, cancel, retry, purge.
 
 import type { Command } from "commander";
-import { type JobView, NotFoundError, type Page, StateConflictError } from "../index.ts";
+import {
+  type FinishedState,
+  type JobQuery,
+  type JobView,
+  NotFoundError,
+  type Page,
+  StateConflictError,
+} from "../index.ts";
 import { checkStates, type GlobalOptions, names, optionalWholeNumber, type PageOptions, present } from "./options.ts";
 import { print } from "./output.ts";
 import { actor, withScheduler } from "./session.ts";
 import { type Column, fields, plain, table } from "./table.ts";
-import { instant, optionalInstant, rfc3339 } from "./time.ts";
+import { instant, optionalInstant, optionalPastInstant, pastInstant, rfc3339 } from "./time.ts";
 
 interface ListOptions extends GlobalOptions, PageOptions {
   readonly state?: string;
@@ -14,6 +21,16 @@ interface ListOptions extends GlobalOptions, PageOptions {
   readonly task?: string;
   readonly schedule?: string;
   readonly keyPrefix?: string;
+  readonly sort?: string;
+  readonly createdSince?: string;
+  readonly finishedSince?: string;
+}
+
+interface PurgeOptions extends GlobalOptions {
+  readonly before: string;
+  readonly state?: string;
+  readonly queue?: string;
+  readonly yes?: boolean;
 }
 
 export function addJobs(program: Command): void {
@@ -21,11 +38,14 @@ export function addJobs(program: Command): void {
   jobs
     .command("list")
     .description("list jobs, newest first")
+    .option("--sort <ORDER>", "newest (default), oldest, or finished: the one that ended last first")
     .option("--state <STATES>", "waiting, delayed, active, completed, failed, cancelled; several divided by commas")
     .option("--queue <NAME>", "of one queue")
     .option("--task <NAME>", "of one task")
     .option("--schedule <ID>", "made by one schedule")
     .option("--key-prefix <PREFIX>", "whose key begins so")
+    .option("--created-since <WHEN>", "created from this instant on, or from so long ago: 1h")
+    .option("--finished-since <WHEN>", "ended from this instant on, or from so long ago")
     .option("--limit <COUNT>", "1 to 1000; 50 by default")
     .option("--cursor <CURSOR>", "the page after the one that gave this cursor")
     .action((_: unknown, command: Command) => list(command.optsWithGlobals<ListOptions>()));
@@ -40,6 +60,14 @@ export function addJobs(program: Command): void {
       .argument("<ID>", "the job's id")
       .action((id: string, _: unknown, command: Command) => act(id, command.optsWithGlobals<GlobalOptions>()));
   }
+  jobs
+    .command("purge")
+    .description("delete finished jobs; without --yes it only says how many")
+    .requiredOption("--before <WHEN>", "those that ended before this instant, or longer ago than this: 7d")
+    .option("--state <STATES>", "completed, failed, cancelled; several divided by commas; all by default")
+    .option("--queue <NAME>", "of one queue")
+    .option("--yes", "delete them")
+    .action((_: unknown, command: Command) => purge(command.optsWithGlobals<PurgeOptions>()));
 }
 
 async function list(options: ListOptions): Promise<void> {
@@ -51,6 +79,9 @@ async function list(options: ListOptions): Promise<void> {
     schedule,
     keyPrefix,
     cursor,
+    sort: options.sort as JobQuery["sort"],
+    createdFrom: optionalPastInstant(options.createdSince, "--created-since"),
+    finishedFrom: optionalPastInstant(options.finishedSince, "--finished-since"),
     state: options.state === undefined ? undefined : checkStates(names(options.state, "--state"), "--state"),
     limit: optionalWholeNumber(options.limit, "--limit"),
   });
@@ -119,6 +150,25 @@ async function retry(id: string, options: GlobalOptions): Promise<void> {
   });
   if (job === undefined) throw unknownJob(id);
   print(options, job, () => `${job.state} ${id}, due ${instant(job.dueAt)}`);
+}
+
+async function purge(options: PurgeOptions): Promise<void> {
+  const { tenant, queue } = options;
+  const before = pastInstant(options.before, "--before");
+  const state = options.state === undefined ? undefined : (names(options.state, "--state") as readonly FinishedState[]);
+  const dryRun = options.yes !== true;
+  const wish = { before, ...present({ tenant, queue, state }), dryRun, actor };
+  const jobs = await withScheduler(options, (scheduler) => scheduler.jobs.purge(wish));
+  const { actor: _, ...told } = wish;
+  print(options, { ...told, jobs }, () => {
+    const what = [
+      `${jobs} ${state === undefined ? "finished" : state.join(", ")} ${jobs === 1 ? "job" : "jobs"}`,
+      ...(tenant === undefined ? ["of every tenant"] : [`of tenant ${tenant}`]),
+      ...(queue === undefined ? [] : [`in queue ${queue}`]),
+      `that ended before ${instant(before)}`,
+    ].join(" ");
+    return dryRun ? `would delete ${what}; add --yes to delete` : `deleted ${what}`;
+  });
 }
 
 function unknownJob(id: string): NotFoundError {

@@ -1,14 +1,36 @@
 // One run of the command line: parses it, runs a command, answers the exit code.
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
+import { addCopy } from "./copy.ts";
+import { addDoctor } from "./doctor.ts";
 import { addEnqueue } from "./enqueue.ts";
+import { addEvents } from "./events.ts";
+import { UnwellExit } from "./exit.ts";
+import { addExplain } from "./explain.ts";
 import { failureOf, printFailure } from "./failure.ts";
 import { addJobs } from "./jobs.ts";
+import { addMigrate } from "./migrate.ts";
 import { addNext } from "./next.ts";
 import { addQueues } from "./queues.ts";
 import { addSchedules } from "./schedules.ts";
 import { addServe } from "./serve.ts";
 import { addStats } from "./stats.ts";
+
+/** In the order of the help. */
+const commands: readonly ((program: Command) => void)[] = [
+  addServe,
+  addEnqueue,
+  addJobs,
+  addSchedules,
+  addEvents,
+  addNext,
+  addStats,
+  addQueues,
+  addExplain,
+  addDoctor,
+  addMigrate,
+  addCopy,
+];
 
 /** Runs one command line (without the program's name) and answers the process's exit code. */
 export async function run(args: readonly string[]): Promise<number> {
@@ -23,6 +45,7 @@ export async function run(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    if (error instanceof UnwellExit) return error.exitCode;
     const failure = failureOf(error, running ?? commandOf(program, args));
     // A command without its subcommand has printed its help, which says all.
     const helped = error instanceof CommanderError && error.code === "commander.help";
@@ -47,7 +70,7 @@ function createProgram(asJson: boolean): Command {
     // Refusals are printed once, by this file, in the shape of every other error.
     .configureOutput({ outputError: () => {}, ...(asJson ? { writeErr: () => {} } : {}) })
     .exitOverride();
-  for (const add of [addServe, addEnqueue, addJobs, addSchedules, addNext, addStats, addQueues]) add(program);
+  for (const add of commands) add(program);
   return program;
 }
 

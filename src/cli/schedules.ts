@@ -1,4 +1,4 @@
-// `punctual schedules`: list, show, enable, disable, trigger, remove.
+// `punctual schedules`: list, show, history, enable, disable, trigger, remove.
 
 import type { Command } from "commander";
 import {
@@ -8,13 +8,14 @@ import {
   type PreviewTick,
   type Rule,
   type ScheduleView,
+  type TickRecord,
 } from "../index.ts";
 import { listing, tenantCell } from "./jobs.ts";
 import { type GlobalOptions, optionalWholeNumber, type PageOptions, present } from "./options.ts";
 import { print } from "./output.ts";
 import { actor, withScheduler } from "./session.ts";
 import { type Column, fields, table } from "./table.ts";
-import { instant, optionalInstant, rfc3339 } from "./time.ts";
+import { instant, optionalInstant, optionalPastInstant, rfc3339 } from "./time.ts";
 
 interface ListOptions extends GlobalOptions, PageOptions {
   readonly task?: string;
@@ -27,6 +28,11 @@ interface ListOptions extends GlobalOptions, PageOptions {
 interface DisableOptions extends GlobalOptions {
   readonly reason?: string;
   readonly cancelPending?: boolean;
+}
+
+interface HistoryOptions extends GlobalOptions, PageOptions {
+  readonly since?: string;
+  readonly until?: string;
 }
 
 interface TriggerOptions extends GlobalOptions {
@@ -54,6 +60,12 @@ export function addSchedules(program: Command): void {
   of("show", "show a schedule and its next ticks").action((id: string, _: unknown, command: Command) =>
     show(id, command.optsWithGlobals()),
   );
+  of("history", "list the ticks fired and skipped, newest first")
+    .option("--since <WHEN>", "from this instant on, or from so long ago: 1d")
+    .option("--until <WHEN>", "before this instant, or so long ago")
+    .option("--limit <COUNT>", "1 to 1000; 50 by default")
+    .option("--cursor <CURSOR>", "the page after the one that gave this cursor")
+    .action((id: string, _: unknown, command: Command) => history(id, command.optsWithGlobals()));
   of("enable", "let a schedule fire again, from now on").action((id: string, _: unknown, command: Command) =>
     enable(id, command.optsWithGlobals()),
   );
@@ -97,23 +109,61 @@ async function show(id: string, options: GlobalOptions): Promise<void> {
   print(options, { ...schedule, next }, (width) => describe(schedule, next, width));
 }
 
+async function history(id: string, options: HistoryOptions): Promise<void> {
+  const query = present({
+    tenant: options.tenant,
+    since: optionalPastInstant(options.since, "--since"),
+    until: optionalPastInstant(options.until, "--until"),
+    limit: optionalWholeNumber(options.limit, "--limit"),
+    cursor: options.cursor,
+  });
+  const page = await withScheduler(options, ({ schedules }) => schedules.history(id, query));
+  print(options, page, (width) => listing(page, tickColumns, "no ticks", width));
+}
+
+const tickColumns: readonly Column<TickRecord>[] = [
+  { title: "TICK", cell: ({ tick }) => rfc3339(tick), whole: true },
+  { title: "OUTCOME", cell: (record) => outcomeOf(record), whole: true },
+  { title: "AT", cell: ({ at }) => rfc3339(at), whole: true },
+  { title: "LATE", cell: (record) => (record.outcome === "fired" ? formatDuration(record.latenessMs) : undefined) },
+  {
+    title: "JOB",
+    cell: (record) => (record.outcome === "fired" ? record.job : undefined),
+    optional: true,
+    whole: true,
+  },
+  { title: "BY", cell: (record) => (record.outcome === "fired" ? record.actor : undefined), optional: true },
+  { title: "THROUGH", cell: throughOf, optional: true },
+];
+
+function outcomeOf(record: TickRecord): string {
+  if (record.outcome === "fired") return record.trigger === true ? "triggered" : "fired";
+  return `${record.count}${record.capped === true ? "+" : ""} skipped: ${record.reason}`;
+}
+
+function throughOf(record: TickRecord): string | undefined {
+  return record.outcome === "skipped" && record.count > 1 ? rfc3339(record.through) : undefined;
+}
+
 async function enable(id: string, options: GlobalOptions): Promise<void> {
   const of = present({ tenant: options.tenant });
-  const schedule = await withScheduler(options, ({ schedules }) => schedules.enable(id, of));
+  const schedule = await withScheduler(options, ({ schedules }) => schedules.enable(id, { ...of, actor }));
   print(options, schedule, () => `enabled ${id}, next tick ${optionalInstant(schedule.nextAt) ?? "never"}`);
 }
 
 async function disable(id: string, options: DisableOptions): Promise<void> {
   const { tenant, reason, cancelPending } = options;
   const schedule = await withScheduler(options, ({ schedules }) =>
-    schedules.disable(id, present({ tenant, reason, cancelPending })),
+    schedules.disable(id, present({ tenant, reason, cancelPending, actor })),
   );
   print(options, schedule, () => `disabled ${id}`);
 }
 
 async function trigger(id: string, options: TriggerOptions): Promise<void> {
   const { tenant, tick } = options;
-  const triggered = await withScheduler(options, ({ schedules }) => schedules.trigger(id, present({ tenant, tick })));
+  const triggered = await withScheduler(options, ({ schedules }) =>
+    schedules.trigger(id, present({ tenant, tick, actor })),
+  );
   print(options, triggered, () => {
     switch (triggered.outcome) {
       case "fired":

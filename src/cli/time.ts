@@ -1,5 +1,23 @@
-// Instants as people read them: RFC 3339, and how far from now.
-import { formatDuration } from "../index.ts";
+// Instants as people read and write them: RFC 3339, and how far from now.
+import { shown } from "../core/duration.ts";
+import { checkInstant } from "../core/instant.ts";
+import { formatDuration, InvalidInputError, parseDuration } from "../index.ts";
+
+/** An instant in the past: RFC 3339, or a duration ago such as "1h". @throws InvalidInputError naming the option */
+export function pastInstant(text: string, option: string, now: number = Date.now()): Date {
+  if (/^\d{4}-/.test(text)) return new Date(checkInstant(text, option));
+  try {
+    return new Date(now - parseDuration(text, option));
+  } catch {
+    const message = `${option} must be an instant such as 2026-11-21T09:00:00Z or how long ago such as 1h, got ${shown(text)}`;
+    throw new InvalidInputError(message, { field: option });
+  }
+}
+
+/** The same, when the option was given. */
+export function optionalPastInstant(text: string | undefined, option: string): Date | undefined {
+  return text === undefined ? undefined : pastInstant(text, option);
+}
 
 /** An instant in RFC 3339 UTC and how far from `now` it is: "2026-11-21T09:00:00Z (in 5m)". */
 export function instant(at: Date, now: number = Date.now()): string {

@@ -36,8 +36,8 @@ export const defaults = {
   prefetchMs: 50,
   /** A prefetched job that has waited this long, in ms, is given back: the slots hang, and other workers may be idle. */
   prefetchHoldMs: 250,
-  /** Most jobs prefetched beyond the free slots. */
-  prefetchMax: 200,
+  /** Most jobs prefetched beyond the free slots: to claim and settle so many takes an embedded engine some 4 ms. */
+  prefetchMax: 400,
   /** Handlers slower than this, in ms, prefetch nothing: a job would wait behind them. */
   prefetchSlowMs: 25,
   /** Due work that a claim did not get (locked, limited, taken by another) is looked at again after this, in ms. */
@@ -55,12 +55,14 @@ export const defaults = {
   /** An unknown task's job is released for this long, doubling, in ms: a deploy may be rolling. */
   unknownTaskDelayMs: 5 * secondMs,
   unknownTaskDelayMsMax: 5 * minuteMs,
+  /** A tail of the audit log looks no more often than this, in ms, however busy the store. */
+  tailPauseMs: 20,
   /** The store's clock is read again after this long, in ms. */
   clockReadMs: minuteMs,
   /** ... and at once when wall and monotonic time part by more than this, in ms. */
   clockJumpMs: 500,
-  /** Most calls one batch carries to the store: an embedded engine stalls the event loop meanwhile. */
-  batchMax: 200,
+  /** Most calls one batch carries to the store, enough for all that is prefetched: an embedded engine stalls the event loop meanwhile. */
+  batchMax: 512,
   /** Most schedules one `fire` looks at. */
   fireLimit: 500,
   /** A ticker that was not the last to fire waits between these, in ms: the last firer goes first, a hint and no lock. */
@@ -92,6 +94,10 @@ export const defaults = {
   endedCountMax: 1_000,
   /** The audit log is kept this long, in ms. */
   eventAgeMsMax: 30 * dayMs,
+  /** A schedule's input or metadata longer than this, in characters, is told in the audit log by size and fingerprint. */
+  eventTextCharsMax: 4 * 1024,
+  /** Once a process has written so many events it deletes as many old ones, twice over: the log stays bounded without a janitor. */
+  eventTrimEvery: 500,
 
   overlap: "skip",
   catchUp: "latest",

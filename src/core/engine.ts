@@ -7,18 +7,22 @@
 // Each mutation writes its audit events in the same atomic step.
 import type { SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
-import type { EventFilter, NewEvent, StoredEvent } from "./events.ts";
+import type { EventFilter, EventPage, NewEvent, StoredEvent } from "./events.ts";
+import type { Finding } from "./findings.ts";
 import type { Decide, FiredTick } from "./firing.ts";
 import type { Guardrails, LimitHit } from "./guardrails.ts";
 import type { JobId, Token } from "./id.ts";
-import type { ClaimedJob, Due, Job, JobState, LogLine, NewJob } from "./job.ts";
+import type { ClaimedJob, Due, FinishedState, Job, JobState, LogLine, NewJob } from "./job.ts";
 import type { Lease } from "./lease.ts";
-import type { Page } from "./page.ts";
+import type { Order, Page } from "./page.ts";
 import type { LaneCounts, Queue, QueueChange } from "./queue.ts";
 import type { HeldTick, Schedule, SchedulePut, ScheduleRef } from "./schedule.ts";
+import type { MigrationStep, SchemaState } from "./schema.ts";
 import type { Settlement } from "./settling.ts";
 import type { Signal } from "./signal.ts";
+import type { JobStanding } from "./standing.ts";
 import type { TenantId } from "./tenant.ts";
+import type { TransferCounts, TransferPage, TransferRequest, TransferWrite } from "./transfer.ts";
 
 /**
  * A store. `Tx` is what a caller's own open transaction looks like (a `pg` client, a SQLite database); `never` where
@@ -39,6 +43,9 @@ export interface Engine<Tx = never> {
   readonly queues: QueueStore;
   readonly records: RecordStore;
   readonly events: EventStore;
+  readonly transfer: TransferStore;
+  readonly inspection: InspectionStore;
+  readonly migrations: MigrationStore;
   /** Calls back, after commit, with what `isWorthSending` (core/signal.ts). Polling alone is correct too. */
   watch?(onSignal: (signal: Signal) => void): Promise<Unwatch>;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
@@ -80,12 +87,14 @@ export interface JobStore {
   change(changes: readonly Change[]): Promise<ChangeAnswer[]>;
   /** A job, finished ones as long as retention keeps them; undefined for another tenant's when a tenant is named. */
   get(id: JobId, tenant?: TenantId): Promise<Job | undefined>;
-  /** Newest first. */
-  list(filter: JobFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<Job>>;
+  list(filter: JobFilter, page: JobPage): Promise<Page<Job>>;
   /** Counts per lane, from counters: never a scan of the backlog (J14). */
   stats(filter: StatsFilter): Promise<LaneCounts[]>;
-  /** Deletes what retention no longer keeps, a bounded number of rows a call; call again while `more`. */
-  purge(retention: PurgeRequest): Promise<PurgeAnswer>;
+  /**
+   * Deletes what retention no longer keeps, or with `finished` what an operator names, a bounded number of rows a call;
+   * call again while `more`. Counts follow exactly; totals stay.
+   */
+  purge(request: PurgeRequest): Promise<PurgeAnswer>;
 }
 
 /** Jobs that are inserted together or not at all (T5), with the limits they must respect. All are of one tenant. */
@@ -198,6 +207,24 @@ export interface JobFilter {
   readonly keyed?: boolean | undefined;
   readonly dueFrom?: Millis | undefined;
   readonly dueBefore?: Millis | undefined;
+  readonly createdFrom?: Millis | undefined;
+  readonly createdBefore?: Millis | undefined;
+  /** With either of these two, only finished jobs. */
+  readonly finishedFrom?: Millis | undefined;
+  readonly finishedBefore?: Millis | undefined;
+}
+
+/**
+ * The order of a listing of jobs. `newest` (the default) and `oldest`: by insertion. `finished`: finished jobs only, the
+ * one that ended last first.
+ */
+export type JobSort = Order | "finished";
+
+/** Which page of a listing of jobs. A cursor is a position: jobs that come or go meanwhile repeat and hide no others. */
+export interface JobPage {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+  readonly sort?: JobSort | undefined;
 }
 
 export interface StatsFilter {
@@ -209,13 +236,30 @@ export interface StatsFilter {
 export interface PurgeRequest {
   readonly completedCountMax?: number | undefined;
   readonly endedCountMax?: number | undefined;
+  /** Only these go, whatever retention says. */
+  readonly finished?: FinishedPurge | undefined;
   /** Rows deleted at most. */
   readonly limit: number;
+}
+
+/** Finished jobs that someone wants deleted: those that ended before an instant. */
+export interface FinishedPurge {
+  readonly before: Millis;
+  readonly states?: readonly FinishedState[] | undefined;
+  readonly queue?: string | undefined;
+  readonly tenant?: TenantId | undefined;
+  readonly actor?: string | undefined;
+  /** Deletes nothing and answers how many it would. */
+  readonly dryRun?: boolean | undefined;
+  /** The `next` of the call before. */
+  readonly cursor?: string | undefined;
 }
 
 export interface PurgeAnswer {
   readonly deleted: number;
   readonly more: boolean;
+  /** Where a purge of finished jobs goes on. */
+  readonly next?: string | undefined;
 }
 
 export interface ScheduleStore {
@@ -229,7 +273,8 @@ export interface ScheduleStore {
    * Fires due schedules: reads them, lets `decide` (pure, synchronous) make steps, and applies each step if the
    * schedule's incarnation, revision and cursor are still as they were read (S2). A store that cannot serialise reads
    * and writes compares a version that every write of the schedule moves, as settles and triggers change `held` beside
-   * the cursor. `only` names schedules whether due or not (a trigger).
+   * the cursor. `only` names schedules whether due or not (a trigger); the step of a trigger whose `operationJob` is
+   * stored is answered as applied and changes nothing (J15).
    */
   fire(request: FireRequest): Promise<FireAnswer>;
 }
@@ -310,11 +355,53 @@ export interface RecordPut {
   readonly ttlMs?: number | undefined;
 }
 
+/**
+ * The audit log. Ids are seen in their order: once an event has been listed, none with a smaller id appears, so that a
+ * reader that asks for what is beyond the last id it saw misses nothing. A store whose writers commit side by side
+ * holds an event back until every smaller id is decided.
+ */
 export interface EventStore {
   /** For what no mutation carries: a worker's errors. */
   append(events: readonly NewEvent[]): Promise<void>;
-  /** Newest first. */
-  list(filter: EventFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<StoredEvent>>;
-  /** Deletes events older than an age, a bounded number a call. */
-  purge(request: { readonly olderThanMs: number; readonly limit: number }): Promise<PurgeAnswer>;
+  list(filter: EventFilter, page: EventPage): Promise<Page<StoredEvent>>;
+  /** Deletes old events, a bounded number a call; call again while `more`. Ids are never given anew. */
+  purge(request: EventPurge): Promise<PurgeAnswer>;
+}
+
+/** Which events go: those past an age (the engine's own when absent), or those before an instant that someone named. */
+export interface EventPurge {
+  readonly olderThanMs?: number | undefined;
+  readonly named?: { readonly before: Millis; readonly actor?: string | undefined } | undefined;
+  /** Rows deleted at most. */
+  readonly limit: number;
+}
+
+/** The whole store as values, for copies from one engine to another (O6). */
+export interface TransferStore {
+  /** What is stored, in the order of core's `comparePositions`, a page at a time; what has expired is left out. */
+  read(request: TransferRequest): Promise<TransferPage>;
+  /** How many items there are of each kind; what has expired may be counted. */
+  counts(): Promise<TransferCounts>;
+  /**
+   * Removes and stores items as they are, in one atomic step: ids, order of insertion, instants, revisions, totals. The
+   * same again changes nothing. Counters follow exactly; no limit holds, no event is written, nobody is woken.
+   */
+  write(request: TransferWrite): Promise<void>;
+}
+
+/** For people who ask why: what no other method tells, or not at one moment. */
+export interface InspectionStore {
+  /** What stands between a job and its run, of one moment; undefined when the job is not stored. */
+  standing(id: JobId, request: { readonly aheadMax: number }): Promise<JobStanding | undefined>;
+  /** `due`: schedules whose next tick has come, the longest overdue first. `disabled`: those that do not fire. */
+  schedules(which: "due" | "disabled", limit: number): Promise<Schedule[]>;
+  /** What only the engine knows of its health: settings, files, damaged rows, what retention has left. Bounded. */
+  findings(): Promise<Finding[]>;
+}
+
+/** The steps of the store's schema. Works before `open`, and changes nothing but in `apply`. */
+export interface MigrationStore {
+  state(): Promise<SchemaState>;
+  /** Applies what is missing, once however many processes do so together; answers the steps that it has applied. */
+  apply(): Promise<MigrationStep[]>;
 }

@@ -68,7 +68,17 @@ export const errorCatalogue = {
     exitCode: 78,
     mend: "Run the version of Punctual that migrated this store, or a newer one.",
   },
+  STORE_OUTDATED: {
+    status: 500,
+    exitCode: 78,
+    mend: "Run punctual migrate, which applies the missing steps, or open the store without migrate: false.",
+  },
   STORE_UNSAFE: { status: 500, exitCode: 78, mend: "Change the named setting of the store." },
+  COPY_REFUSED: {
+    status: 409,
+    exitCode: 1,
+    mend: "Bring both stores into the state that a copy needs, and copy again.",
+  },
   TRANSACTIONS_UNSUPPORTED: {
     status: 500,
     exitCode: 64,
@@ -252,6 +262,20 @@ export class StoreCorruptError extends PunctualError {
 export class StoreTooNewError extends PunctualError {
   constructor(message: string, options: ErrorOptions = {}) {
     super("STORE_TOO_NEW", message, options);
+  }
+}
+
+/** The store lacks steps of the schema, and was opened without applying them; `details.steps` lists their numbers. */
+export class StoreOutdatedError extends PunctualError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super("STORE_OUTDATED", message, options);
+  }
+}
+
+/** A copy would lose or mix something: the source is not at rest, or the target holds something else. */
+export class CopyRefusedError extends PunctualError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super("COPY_REFUSED", message, options);
   }
 }
 

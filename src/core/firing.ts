@@ -29,6 +29,8 @@ export interface FiredTick {
   readonly tick: Millis;
   readonly job: JobId;
   readonly dueAt: Millis;
+  /** An operator's trigger made it, and who that was, as far as it is known. */
+  readonly trigger?: { readonly actor?: string | undefined };
 }
 
 /** What one decision does to one schedule. Applied whole, or not at all when the stored schedule has moved on. */
@@ -46,6 +48,8 @@ export interface FireStep {
   /** Why the schedule could not be evaluated and is now disabled. */
   readonly disabledReason?: string;
   readonly events: readonly NewEvent[];
+  /** The job of a trigger. Where it is stored already the trigger has taken effect before: the step changes nothing. */
+  readonly operationJob?: JobId;
 }
 
 /** A decision over due schedules: `decideFiring` for ticks, `decideTrigger(...)` for an operator. */
@@ -98,14 +102,31 @@ export function offsetMs(schedule: Schedule, tick: Millis): number {
 }
 
 /** An operator's trigger: now, or for a stated nominal tick, through the same overlap gate; the cursor stays. */
-export function decideTrigger(operation: string, tick?: Millis): Decide {
+export function decideTrigger(operation: string, tick?: Millis, actor?: string): Decide {
   return (due, now) =>
     due.map((one) => {
+      const done = repeatedTrigger(one, operation, tick ?? now, now);
+      if (done !== undefined) return done;
       const draft = new Draft(one);
-      draft.pass({ tick: tick ?? now, dueAt: now, missed: draft.schedule.missed, operation });
-      const { ticksFired, lastTick, missed } = one.schedule;
-      return finish(draft, { ...draft.schedule, ticksFired, missed, lastTick }, now);
+      draft.pass({ tick: tick ?? now, dueAt: now, missed: draft.schedule.missed, operation, actor });
+      const { tenant, incarnation, ticksFired, lastTick, missed } = one.schedule;
+      const step = finish(draft, { ...draft.schedule, ticksFired, missed, lastTick }, now);
+      return { ...step, operationJob: operationJobId(tenant, incarnation, operation) };
     });
+}
+
+/** J15: a trigger made again after a lost answer finds what it did, and is not stopped or undone by its own job. */
+function repeatedTrigger(
+  { schedule, unfinished }: DueSchedule,
+  operation: string,
+  tick: Millis,
+  now: Millis,
+): FireStep | undefined {
+  const nothing = { from: schedule, to: schedule, insert: [], cancel: [], fired: [], skipped: [], events: [] };
+  if (schedule.held?.operation === operation) return { ...nothing, held: schedule.held };
+  const job = operationJobId(schedule.tenant, schedule.incarnation, operation);
+  if (!unfinished.some(({ id }) => id === job)) return undefined;
+  return { ...nothing, fired: [{ tick, job, dueAt: now }] };
 }
 
 /** Collects one schedule's step while its ticks pass the gate one after another. */
@@ -137,9 +158,11 @@ class Draft {
       this.schedule = { ...this.schedule, held };
       return;
     }
+    // The tick that was held makes room for this one; where both may be, it goes on waiting.
+    if (overlap === "replace") this.#dropHeld();
     const job = jobOf(this.schedule, held);
     this.insert.push(job);
-    this.fired.push({ tick: held.tick, job: job.id, dueAt: held.dueAt });
+    this.fired.push(firedTick(held, job.id));
     this.schedule = countFired(this.schedule, held);
     if (overlap !== "allow") this.unfinished = [...this.unfinished, { id: job.id, state: "pending" }];
   }
@@ -148,8 +171,7 @@ class Draft {
   releaseOrphan(now: Millis): void {
     const { held } = this.schedule;
     if (held === undefined || this.unfinished.length > 0) return;
-    const { held: _, ...rest } = this.schedule;
-    this.schedule = rest;
+    this.schedule = withoutHeld(this.schedule);
     this.pass({ ...held, dueAt: Math.max(held.dueAt, now) });
   }
 
@@ -160,6 +182,13 @@ class Draft {
       this.skipped[this.skipped.length - 1] = { ...last, to: run.to, count: last.count + run.count };
     } else this.skipped.push(run);
     this.schedule = { ...this.schedule, missed: this.schedule.missed + run.count };
+  }
+
+  #dropHeld(): void {
+    const { held } = this.schedule;
+    if (held === undefined) return;
+    this.skip(oneTick(held.tick, "overlap"));
+    this.schedule = withoutHeld(this.schedule);
   }
 
   #makeRoom(): void {
@@ -206,14 +235,19 @@ function stepEvents(
   return [
     ...skipped.map((run): NewEvent => ({ ...about, type: "tick:skipped", data: { ...run } })),
     ...fired.map(
-      ({ tick, job, dueAt }): NewEvent => ({
+      ({ tick, job, dueAt, trigger }): NewEvent => ({
         ...about,
         type: "tick:fired",
         job,
-        data: { tick, dueAt, latenessMs: now - tick },
+        actor: trigger?.actor,
+        data: { tick, dueAt, latenessMs: now - tick, ...(trigger === undefined ? {} : { trigger: true }) },
       }),
     ),
   ];
+}
+
+function firedTick({ tick, dueAt, operation, actor }: HeldTick, job: JobId): FiredTick {
+  return { tick, job, dueAt, ...(operation === undefined ? {} : { trigger: { actor } }) };
 }
 
 function oneTick(tick: Millis, reason: SkipReason): SkippedTicks {
@@ -221,11 +255,9 @@ function oneTick(tick: Millis, reason: SkipReason): SkippedTicks {
 }
 
 function countFired(schedule: Schedule, { tick }: HeldTick): Schedule {
-  const { held: _, ...rest } = schedule;
-  return { ...rest, ticksFired: schedule.ticksFired + 1, lastTick: tick, missed: 0 };
+  return { ...schedule, ticksFired: schedule.ticksFired + 1, lastTick: tick, missed: 0 };
 }
 
-/** A trigger is no tick of the rule: its job counts for nothing. */
 function withoutHeld(schedule: Schedule): Schedule {
   const { held: _, ...rest } = schedule;
   return rest;
@@ -301,10 +333,11 @@ export function afterJobEnd(
   const { held } = counted;
   if (held === undefined || unfinishedLeft > 0) return { schedule: counted, insert: [], events: [] };
   const due: HeldTick = { ...held, dueAt: Math.max(held.dueAt, now) };
-  const job = jobOf(counted, due);
-  const fired = { tick: held.tick, job: job.id, dueAt: due.dueAt };
+  const released = withoutHeld(counted);
+  const job = jobOf(released, due);
+  const fired = firedTick(due, job.id);
   return {
-    schedule: { ...(held.operation === undefined ? countFired(counted, due) : withoutHeld(counted)), lastFiredAt: now },
+    schedule: { ...(held.operation === undefined ? countFired(released, due) : released), lastFiredAt: now },
     insert: [job],
     events: stepEvents(counted, [fired], [], now),
   };

@@ -37,8 +37,12 @@ export function operationJobId(tenant: TenantId, incarnation: string, operation:
 
 /** 12 bits of the tenant, which every job id carries: an engine may route by them. */
 export function tenantTag(tenant: TenantId): number {
-  return hash128(tenant)[0] & 0xfff;
+  // Of the last tenant it is remembered: many jobs in a row are of one.
+  if (lastTag?.tenant !== tenant) lastTag = { tenant, tag: hash128(tenant)[0] & 0xfff };
+  return lastTag.tag;
 }
+
+let lastTag: { readonly tenant: TenantId; readonly tag: number } | undefined;
 
 /** Whether an id carries the tenant's tag: any other is not this tenant's. */
 export function isOfTenant(id: JobId, tenant: TenantId): boolean {
@@ -70,13 +74,23 @@ export function jobIdToBytes(id: JobId): Uint8Array {
 
 /** The text of a job id kept as 16 bytes. */
 export function jobIdFromBytes(bytes: Uint8Array): JobId {
-  let text = "";
-  for (let index = 0; index < 16; index++) {
-    if (index === 4 || index === 6 || index === 8 || index === 10) text += "-";
-    text += byteText[bytes[index] ?? 0];
-  }
-  return text;
+  let hexText = "";
+  for (let index = 0; index < 16; index++) hexText += byteText[bytes[index] ?? 0];
+  return jobIdFromHex(hexText);
 }
+
+/** The same from 32 lower-case hexadecimal digits, which some stores give more cheaply than bytes. */
+export function jobIdFromHex(hexText: string): JobId {
+  let at = 0;
+  for (let index = 0; index < 36; index++) {
+    if (index === 8 || index === 13 || index === 18 || index === 23) continue;
+    idCodes[index] = hexText.charCodeAt(at++);
+  }
+  // One flat text: ids become keys of maps, which costs twice as much for one glued together.
+  return String.fromCharCode.apply(null, idCodes);
+}
+
+const idCodes: number[] = new Array<number>(36).fill("-".charCodeAt(0));
 
 const byteText: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
@@ -91,8 +105,22 @@ function hex(word: number, digits: number): string {
 function assemble(tenant: TenantId, at: Millis, high: number, low: number): JobId {
   // Instants before 1970 (a backfill may name one) keep their order only among themselves.
   const time = ((Math.trunc(at) % 2 ** 48) + 2 ** 48) % 2 ** 48;
-  const timeText = time.toString(16).padStart(12, "0");
-  const tag = hex(tenantTag(tenant), 3);
-  const variant = hex(((high >>> 16) & 0x3fff) | 0x8000, 4);
-  return `${timeText.slice(0, 8)}-${timeText.slice(8)}-8${tag}-${variant}-${hex(high & 0xffff, 4)}${hex(low, 8)}`;
+  const timeHigh = Math.floor(time / 2 ** 32);
+  writeHex(timeHigh, 0, 4);
+  writeHex(time >>> 16, 4, 4);
+  writeHex(time, 9, 4);
+  writeHex(0x8000 | tenantTag(tenant), 14, 4);
+  writeHex(((high >>> 16) & 0x3fff) | 0x8000, 19, 4);
+  writeHex(high, 24, 4);
+  writeHex(low >>> 16, 28, 4);
+  writeHex(low, 32, 4);
+  return String.fromCharCode.apply(null, idCodes);
+}
+
+/** The lowest `digits` hexadecimal digits of a word, from an index of `idCodes` on. */
+function writeHex(word: number, at: number, digits: number): void {
+  for (let index = at + digits - 1, rest = word; index >= at; index--, rest >>>= 4) {
+    const digit = rest & 15;
+    idCodes[index] = digit < 10 ? 48 + digit : 87 + digit;
+  }
 }

@@ -6,6 +6,9 @@ import type { TenantId } from "./tenant.ts";
 /** The five stored states. `pending` is shown as `waiting` (due) or `delayed` (not yet due). */
 export type JobState = "pending" | "active" | "completed" | "failed" | "cancelled";
 
+/** A state that a job has ended in. */
+export type FinishedState = Exclude<JobState, "pending" | "active">;
+
 /** A state as people see it. */
 export type ShownState = "waiting" | "delayed" | Exclude<JobState, "pending">;
 
@@ -171,6 +174,9 @@ export interface Idempotency {
   readonly body: string;
 }
 
+/** Where an engine finds a leased job again: means something to that engine alone, and survives JSON (a row number, a reply subject). */
+export type LeaseRef = number | string;
+
 /** A claimed job with the lease that names its holder. */
 export interface ClaimedJob extends Job {
   readonly state: "active";
@@ -180,6 +186,8 @@ export interface ClaimedJob extends Job {
   readonly claimedAt: Millis;
   /** Its last lease ended without a word: claimed alone, started at once. */
   readonly recovered: boolean;
+  /** See Lease. */
+  readonly ref?: LeaseRef | undefined;
 }
 
 /** The instant a new job is due; the past means now. */

@@ -1,7 +1,7 @@
 // A lease is a worker's right to a job until an instant. It is named by (job, attempt, token): a write that names
 // another attempt or token is stale and changes nothing.
 import type { JobId, Token } from "./id.ts";
-import type { Job } from "./job.ts";
+import type { Job, LeaseRef } from "./job.ts";
 
 /** Names one lease. `queue` only routes: stores that spread queues need it. */
 export interface Lease {
@@ -11,6 +11,8 @@ export interface Lease {
   readonly attempt: number;
   /** Minted per claim, so that a store which forgot a claim still refuses its holder. */
   readonly token: Token;
+  /** The engine's own word for where the job lies, from the claim; it only makes finding it quick, and may be absent. */
+  readonly ref?: LeaseRef | undefined;
 }
 
 /** The part of a stored job that a fence looks at. */

@@ -19,12 +19,14 @@ export function refuseUnknown(
     const name = field === "" ? "options" : field;
     throw new InvalidInputError(`${name} must be an object, got ${shown(options)}`, { field: name });
   }
-  for (const [name, value] of Object.entries(options)) {
-    const path = field === "" ? name : `${field}.${name}`;
+  const pathOf = (name: string) => (field === "" ? name : `${field}.${name}`);
+  for (const name of Object.keys(options)) {
     if (!known.includes(name)) {
+      const path = pathOf(name);
       throw new InvalidInputError(`${path} is not an option; known are ${known.join(", ")}`, { field: path });
     }
-    if (value === null && !nullable.includes(name)) {
+    if (options[name as keyof object] === null && !nullable.includes(name)) {
+      const path = pathOf(name);
       throw new InvalidInputError(`${path} must not be null; leave it out for the default`, { field: path });
     }
   }

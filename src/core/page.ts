@@ -1,5 +1,5 @@
-// Paging of listings: newest first, by an opaque cursor.
-
+// Paging of listings by an opaque cursor: the position after a page's last row, so that rows which come or go meanwhile
+// neither repeat nor hide others.
 import { defaults } from "./defaults.ts";
 import { shown } from "./duration.ts";
 import { InvalidInputError } from "./errors.ts";
@@ -18,6 +18,9 @@ export interface Page<T> {
   /** Opaque; absent on the last page. */
   readonly next?: string;
 }
+
+/** From which end a listing is read. */
+export type Order = "newest" | "oldest";
 
 /** @throws InvalidInputError when the limit is out of bounds. */
 export function checkPage(page: PageRequest | undefined): { readonly limit: number; readonly cursor?: string } {
@@ -43,7 +46,23 @@ export function decodeCursor(cursor: string, length: number): readonly (string |
   } catch {
     // Falls through: whatever it was, it is no cursor.
   }
-  throw new InvalidInputError(`cursor is not one that this listing gave out, got ${shown(cursor)}`, {
+  throw notOurs(cursor);
+}
+
+/** The position after a row of a listing in some order; another order's cursor is refused, not misread. */
+export function encodePosition(order: string, numbers: readonly number[]): string {
+  return encodeCursor([order, ...numbers]);
+}
+
+/** @throws InvalidInputError when the text is no cursor of a listing in this order. */
+export function decodePosition(cursor: string, order: string, length: number): readonly number[] {
+  const [name, ...numbers] = decodeCursor(cursor, length + 1);
+  if (name !== order || !numbers.every(Number.isFinite)) throw notOurs(cursor);
+  return numbers.map(Number);
+}
+
+function notOurs(cursor: string): InvalidInputError {
+  return new InvalidInputError(`cursor is not one that this listing gave out, got ${shown(cursor)}`, {
     field: "cursor",
   });
 }

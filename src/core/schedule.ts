@@ -69,6 +69,8 @@ export interface HeldTick {
   readonly missed: number;
   /** A trigger's own id; absent for a tick of the rule. */
   readonly operation?: string | undefined;
+  /** Who triggered it. */
+  readonly actor?: string | undefined;
 }
 
 /** A schedule as stored. */

@@ -14,6 +14,7 @@ import {
   type EndCause,
   type ErrorRecord,
   type Job,
+  type LeaseRef,
   type LogLine,
 } from "./job.ts";
 import type { Lease } from "./lease.ts";
@@ -71,8 +72,8 @@ export interface AttemptFrame {
 }
 
 /** The lease of a claimed job. */
-export function leaseOf(job: Pick<ClaimedJob, "id" | "queue" | "attempt" | "token">): Lease {
-  return { id: job.id, queue: job.queue, attempt: job.attempt, token: job.token };
+export function leaseOf(job: Pick<ClaimedJob, "id" | "queue" | "attempt" | "token" | "ref">): Lease {
+  return { id: job.id, queue: job.queue, attempt: job.attempt, token: job.token, ref: job.ref };
 }
 
 /** How many attempts a job has, its own word first. */
@@ -87,6 +88,7 @@ export function crashedTooOften(job: Pick<Job, "attemptsMax" | "crashes" | "fail
 
 /** The worker's decision: what the end of an attempt makes of the job (J6, J7). */
 export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, frame: AttemptFrame): Settlement {
+  if (end.kind === "completed") return completion(job, policy, end.output, frame);
   const base = { lease: leaseOf(job) };
   const record = (outcome: AttemptOutcome, error?: ErrorRecord): AttemptRecord => ({
     attempt: job.attempt,
@@ -105,14 +107,6 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
     keep: policy.keepFailed,
   });
   switch (end.kind) {
-    case "completed":
-      return {
-        ...base,
-        outcome: "complete",
-        output: end.output,
-        record: record("completed"),
-        keep: policy.keepCompleted,
-      };
     case "cancelled":
       return {
         ...base,
@@ -176,6 +170,18 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
   };
 }
 
+function completion(job: ClaimedJob, policy: SettlePolicy, output: string, frame: AttemptFrame): Settlement {
+  const { attempt, worker } = job;
+  const { startedAt, endedAt } = frame;
+  return {
+    lease: leaseOf(job),
+    outcome: "complete",
+    output,
+    record: { attempt, worker, startedAt, endedAt, outcome: "completed" },
+    keep: policy.keepCompleted,
+  };
+}
+
 function isDate(value: unknown): value is Date {
   return value instanceof Date && !Number.isNaN(value.getTime());
 }
@@ -204,7 +210,7 @@ function unknownTaskDelayMs(releases: number): number {
  * What is kept of a thrown value: cut to size, then through the user's redaction. Whatever was thrown, and whatever the
  * redaction does, there is a record; a redaction that throws keeps nothing.
  */
-function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
+export function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
   const record = recordOf(thrown);
   if (redact === undefined) return record;
   try {
@@ -242,6 +248,7 @@ export function applyClaim(
   job: Job,
   claim: { readonly token: Token; readonly worker: string; readonly leaseMs: number; readonly startsNow: boolean },
   now: Millis,
+  ref?: LeaseRef,
 ): ClaimedJob {
   const recovered = job.state === "active";
   return {
@@ -256,6 +263,7 @@ export function applyClaim(
     leaseUntil: now + claim.leaseMs,
     started: claim.startsNow,
     recovered,
+    ref,
   };
 }
 
@@ -332,6 +340,11 @@ function supersede(job: Job, keep: Keep, now: Millis): Job {
 /** A job that is not leased, cancelled. */
 export function cancelJob(job: Job, cause: "cancelled" | "replaced", reason: string, now: Millis): Job {
   return endJob(withoutLease(job), { state: "cancelled", cause, reason, keep: {} }, now);
+}
+
+/** A job of which a store cannot read what it needs to run: it ends, to be looked at and retried by a person. */
+export function failDamaged(job: Job, reason: string, now: Millis): Job {
+  return endJob(withoutLease(job), { state: "failed", cause: "input", reason, keep: {} }, now);
 }
 
 function endJob(

@@ -11,21 +11,18 @@ import {
 import type { ClaimedJob, LogLine } from "../core/job.ts";
 import { decodePayload, encodePayload } from "../core/payload.ts";
 import { type AttemptEnd, timeoutMessage } from "../core/settling.ts";
-import type { Task } from "../core/task.ts";
+import { AttemptContext, type ContextHost } from "./attempt-context.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
-import { type Context, delayOf, type Handler } from "./handler.ts";
+import type { Handler, HandlerFunction } from "./handler.ts";
 import { validateInput } from "./validate-input.ts";
-import { viewJob } from "./views.ts";
 
-/** What the worker offers an attempt. */
-export interface AttemptHost {
+/** What the worker offers its attempts. */
+export interface AttemptHost extends ContextHost {
   readonly clock: RuntimeClock;
   /** The store's now, as estimated. */
   now(): number;
-  /** Settles the job as completed inside the caller's transaction. */
-  complete(tx: object, output: string): Promise<void>;
-  readonly enqueue: Context["enqueue"];
-  lastCompletedAt(): Promise<Date | undefined>;
+  /** Told of what should not happen after a handler. */
+  onError(error: unknown): void;
 }
 
 /** What a handler has said of its progress. */
@@ -43,20 +40,36 @@ export class Attempt {
   startTold: boolean;
   #progress: number | undefined;
   #log: LogLine[] = [];
-  readonly #abort = new AbortController();
+  #abort: AbortController | undefined;
+  #abortReason: Error | undefined;
   readonly #host: AttemptHost;
   readonly #handler: Handler;
   #lost = false;
   #cancelled = false;
   #stopped: AttemptEnd | undefined;
-  #onStopped: (end: AttemptEnd) => void = () => {};
+  #onEnd: ((end: AttemptEnd) => void) | undefined;
 
-  constructor(job: ClaimedJob, handler: Handler, host: AttemptHost) {
+  /** @param startedAt the store's now, as estimated */
+  constructor(job: ClaimedJob, handler: Handler, host: AttemptHost, startedAt: number) {
     this.job = job;
     this.startTold = job.started === true;
     this.#handler = handler;
     this.#host = host;
-    this.startedAt = host.now();
+    this.startedAt = startedAt;
+  }
+
+  /** Made when it is first asked for: most handlers never look at it. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#abortReason !== undefined) this.#abort.abort(this.#abortReason);
+    }
+    return this.#abort.signal;
+  }
+
+  #abortWith(reason: Error): void {
+    this.#abortReason ??= reason;
+    this.#abort?.abort(reason);
   }
 
   get lost(): boolean {
@@ -73,7 +86,7 @@ export class Attempt {
   /** Someone cancelled the job: the handler is asked to stop, and decides by returning or throwing (J8). */
   cancel(): void {
     this.#cancelled = true;
-    this.#abort.abort(new AttemptCancelledError(`job ${this.job.id} was cancelled`));
+    this.#abortWith(new AttemptCancelledError(`job ${this.job.id} was cancelled`));
   }
 
   /** The shutdown deadline has passed. */
@@ -83,15 +96,22 @@ export class Attempt {
 
   /** Aborts the handler, and ends the attempt even when the handler goes on. A cancelled one ends as cancelled. */
   #stop(reason: Error, end: AttemptEnd): void {
-    this.#abort.abort(reason);
+    this.#abortWith(reason);
     this.#stopped ??= this.#cancelled ? { kind: "cancelled" } : end;
     const stopped = this.#stopped;
     // One that returns in the same turn of the event loop speaks for itself; after that, the abort does.
-    this.#host.clock.soon(() => this.#onStopped(stopped));
+    this.#host.clock.soon(() => this.#end(stopped));
+  }
+
+  #end(end: AttemptEnd): void {
+    const onEnd = this.#onEnd;
+    this.#onEnd = undefined;
+    onEnd?.(end);
   }
 
   /** What the handler has reported since the last call, to travel with an extension or the settlement. */
-  takeReport(): Report {
+  takeReport(): Report | undefined {
+    if (this.#progress === undefined && this.#log.length === 0) return undefined;
     const log = this.#log;
     const progress = this.#progress;
     this.#log = [];
@@ -106,16 +126,14 @@ export class Attempt {
   }
 
   /**
-   * Runs the handler. `ended` is how the attempt ended; a timeout, a lost lease and a shutdown end it even when the
-   * handler goes on, a cancellation only asks. `returned` resolves when the handler itself has returned, which frees
-   * its slot (J8).
+   * Runs the handler. `onEnd` is told once how the attempt ended; a timeout, a lost lease and a shutdown end it even
+   * when the handler goes on, a cancellation only asks. `onReturn` is called when the handler itself has returned,
+   * which frees its slot (J8).
    */
-  run(): { readonly ended: Promise<AttemptEnd>; readonly returned: Promise<void> } {
+  run(onEnd: (end: AttemptEnd) => void, onReturn: () => void): void {
     const { timeoutMs } = this.#handler.policy;
-    const stopped = new Promise<AttemptEnd>((resolve) => {
-      this.#onStopped = resolve;
-    });
-    let cancelTimeout: Cancel = () => {};
+    this.#onEnd = onEnd;
+    let cancelTimeout: Cancel | undefined;
     if (timeoutMs !== undefined) {
       const onTimeout = () => {
         const error = new AttemptTimeoutError(timeoutMessage(timeoutMs));
@@ -123,31 +141,48 @@ export class Attempt {
       };
       cancelTimeout = this.#host.clock.after(timeoutMs, onTimeout);
     }
-    // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
-    const handled = this.#handle().then((end) => (end.kind === "threw" ? (this.#askedToEnd() ?? end) : end));
-    const returned = handled.then(() => cancelTimeout());
-    return { ended: Promise.race([handled, stopped]), returned };
+    const returned = (end: AttemptEnd) => {
+      cancelTimeout?.();
+      try {
+        // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
+        this.#end(end.kind === "threw" ? (this.#askedToEnd() ?? end) : end);
+        onReturn();
+      } catch (error) {
+        this.#host.onError(error);
+      }
+    };
+    // Few promises: there is one attempt for every job.
+    if (this.#handler.task?.schema === undefined) this.#call(() => decodePayload(this.job.input), returned);
+    else this.#validated(returned);
   }
 
   #askedToEnd(): AttemptEnd | undefined {
     return this.#stopped ?? (this.#cancelled ? { kind: "cancelled" } : undefined);
   }
 
-  async #handle(): Promise<AttemptEnd> {
-    let input: unknown;
-    try {
-      input = await parseInput(this.#handler.task, this.job.input);
-    } catch (error) {
+  #validated(returned: (end: AttemptEnd) => void): void {
+    const validate = async () => validateInput(this.#handler.task, decodePayload(this.job.input));
+    validate().then(
+      (input) => this.#call(() => input, returned),
       // A schema that throws (a look-up that failed, say) has refused nothing.
-      return hasCode(error, "INPUT_REFUSED") ? { kind: "input-refused", error } : { kind: "threw", error };
-    }
+      (error: unknown) =>
+        returned(hasCode(error, "INPUT_REFUSED") ? { kind: "input-refused", error } : { kind: "threw", error }),
+    );
+  }
+
+  #call(read: () => unknown, returned: (end: AttemptEnd) => void): void {
+    let output: unknown;
     try {
-      const run = this.#handler.run as (input: unknown, context: Context) => unknown;
-      const output = await run(input, this.#context());
-      return { kind: "completed", output: this.#encodeOutput(output) };
+      const run = this.#handler.run as HandlerFunction<unknown>;
+      output = run(read(), new AttemptContext(this, this.#host));
     } catch (error) {
-      return { kind: "threw", error };
+      output = Promise.reject(error);
     }
+    // Later in any case, so that handlers which return at once do not pile up on the stack.
+    Promise.resolve(output).then(
+      (value) => returned({ kind: "completed", output: this.#encodeOutput(value) }),
+      (error: unknown) => returned({ kind: "threw", error }),
+    );
   }
 
   /** The work is done: an output that cannot be kept must not make it be done again. */
@@ -155,63 +190,23 @@ export class Attempt {
     try {
       return encodePayload(output, "output", defaults.payloadBytesMax);
     } catch (error) {
-      this.#note(`the output was not kept: ${error instanceof Error ? error.message : String(error)}`);
+      this.note(`the output was not kept: ${error instanceof Error ? error.message : String(error)}`);
       return "null";
     }
   }
 
-  #note(text: string): void {
+  /** Adds a line to the job's log. */
+  note(text: string): void {
     const at = Math.round(this.#host.now());
     this.#log.push({ at, attempt: this.job.attempt, text: text.slice(0, defaults.logLineCharsMax) });
     if (this.#log.length > defaults.logLinesMax) this.#log.shift();
   }
 
-  #context(): Context {
-    const { job } = this;
-    const host = this.#host;
-    const origin = job.schedule;
-    let view: Context["job"] | undefined;
-    return {
-      get job() {
-        view ??= viewJob(job, job.claimedAt);
-        return view;
-      },
-      attempt: job.attempt,
-      failures: job.failures,
-      tenant: job.tenant,
-      scheduledAt: new Date(job.dueAt),
-      startedAt: new Date(this.startedAt),
-      delayMs: delayOf(job, this.startedAt),
-      ...(origin === undefined
-        ? {}
-        : {
-            schedule: {
-              id: origin.id,
-              get metadata() {
-                return job.metadata === undefined ? undefined : decodePayload(job.metadata);
-              },
-              lastCompletedAt: () => host.lastCompletedAt(),
-            },
-            tick: { at: new Date(origin.tick), missed: origin.missed },
-          }),
-      signal: this.#abort.signal,
-      log: (text) => this.#note(String(text)),
-      progress: (share) => {
-        if (typeof share !== "number" || !(share >= 0 && share <= 1)) {
-          throw new InvalidInputError(`progress must be 0 to 1, got ${share}`, { field: "progress" });
-        }
-        this.#progress = share;
-      },
-      complete: async (tx, output) => {
-        await host.complete(tx, encodePayload(output, "output", defaults.payloadBytesMax));
-        this.completedInTransaction = true;
-      },
-      enqueue: host.enqueue,
-    };
+  /** @throws InvalidInputError for what is not 0 to 1 */
+  report(share: number): void {
+    if (typeof share !== "number" || !(share >= 0 && share <= 1)) {
+      throw new InvalidInputError(`progress must be 0 to 1, got ${share}`, { field: "progress" });
+    }
+    this.#progress = share;
   }
-}
-
-async function parseInput(task: Task | undefined, stored: string): Promise<unknown> {
-  const input = decodePayload(stored);
-  return task?.schema === undefined ? input : await validateInput(task, input);
 }

@@ -7,6 +7,8 @@ export interface BatcherOptions<Item, Answer> {
   readonly max: number;
   /** Resolves when the first batch is to leave; by default, when the calls of this turn of the event loop were made. */
   readonly gather?: () => Promise<void>;
+  /** Called when a batch has been handed to `send`, before it is answered. */
+  readonly onSent?: () => void;
 }
 
 interface Waiting<Item, Answer> {
@@ -31,10 +33,13 @@ export class Batcher<Item, Answer> {
 
   /** Sends an item with whatever else gathers; settles with its own answer or error. */
   add(item: Item): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
-      this.#running ??= this.#run();
-    });
+    return new Promise((resolve, reject) => this.push(item, resolve, reject));
+  }
+
+  /** As `add`, without a promise for each: the callbacks must not throw. */
+  push(item: Item, resolve: (answer: Answer) => void, reject: (error: unknown) => void): void {
+    this.#waiting.push({ item, resolve, reject });
+    this.#running ??= this.#run();
   }
 
   /** Resolves when everything added so far has been answered. */
@@ -54,7 +59,9 @@ export class Batcher<Item, Answer> {
 
   async #send(batch: readonly Waiting<Item, Answer>[]): Promise<void> {
     try {
-      const answers = await this.#options.send(batch.map(({ item }) => item));
+      const sent = this.#options.send(batch.map(({ item }) => item));
+      this.#options.onSent?.();
+      const answers = await sent;
       for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer);
     } catch (error) {
       if (batch.length === 1 || !isRefusal(error)) {

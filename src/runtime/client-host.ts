@@ -15,7 +15,7 @@ import type { SchedulerEvents } from "./events.ts";
 /** What the clients of one scheduler share. */
 export interface ClientHost {
   /** The engine, opened by the first call. */
-  engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "now" | "events">>;
+  engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "now" | "events" | "watch">>;
   /** Collects concurrent inserts; absent inside a caller's transaction. */
   readonly inserts: Batcher<Insert, InsertAnswer> | undefined;
   readonly emitter: Emitter<SchedulerEvents>;

@@ -1,6 +1,8 @@
 // Keeps what failed while no caller was waiting, and writes it to the audit log once the store takes it again (O1).
 import { defaults } from "../core/defaults.ts";
 import type { NewEvent } from "../core/events.ts";
+import type { ErrorRecord } from "../core/job.ts";
+import { describeError } from "../core/settling.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
 
 /** Errors alike are one entry: the first and last time, and how often. */
@@ -18,13 +20,20 @@ const entriesMax = 100;
 export class ErrorLog {
   readonly #clock: RuntimeClock;
   readonly #append: (events: readonly NewEvent[]) => Promise<void>;
+  readonly #redact: ((error: ErrorRecord) => ErrorRecord) | undefined;
   #entries = new Map<string, Entry>();
   #cancel: Cancel | undefined;
   #stopped = false;
 
-  constructor(clock: RuntimeClock, append: (events: readonly NewEvent[]) => Promise<void>) {
+  /** @param redact sees each error before it is kept, as it sees those of attempts */
+  constructor(
+    clock: RuntimeClock,
+    append: (events: readonly NewEvent[]) => Promise<void>,
+    redact: ((error: ErrorRecord) => ErrorRecord) | undefined,
+  ) {
     this.#clock = clock;
     this.#append = append;
+    this.#redact = redact;
   }
 
   /** Writes again after a stop. */
@@ -33,7 +42,7 @@ export class ErrorLog {
   }
 
   note(error: unknown, where: string, now: number): void {
-    const message = error instanceof Error ? error.message : String(error);
+    const { message } = describeError(error, this.#redact);
     const key = `${where}\n${message}`;
     const at = Math.round(now);
     const entry = this.#entries.get(key);

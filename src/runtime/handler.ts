@@ -23,9 +23,11 @@ export interface Context {
   /** How long after it was due the attempt began, in ms. */
   readonly delayMs: number;
   /** The schedule that made the job. */
-  readonly schedule?: { readonly id: string; readonly metadata: unknown; lastCompletedAt(): Promise<Date | undefined> };
+  readonly schedule?:
+    | { readonly id: string; readonly metadata: unknown; lastCompletedAt(): Promise<Date | undefined> }
+    | undefined;
   /** The tick that made the job: its nominal instant, and how many before it were missed. */
-  readonly tick?: { readonly at: Date; readonly missed: number };
+  readonly tick?: { readonly at: Date; readonly missed: number } | undefined;
   /** Aborts on timeout, cancellation, lost lease and shutdown deadline; `reason` is the error that says which. */
   readonly signal: AbortSignal;
   /** Adds a line to the job's log; sent with the next extension or the settlement. */

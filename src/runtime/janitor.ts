@@ -1,6 +1,6 @@
-// The janitor role: trims finished jobs, expired records and old audit events, in bounded batches.
+// The janitor role: trims finished jobs, expired records and old audit events, one bounded batch a turn.
 import { defaults } from "../core/defaults.ts";
-import type { Engine, PurgeAnswer } from "../core/engine.ts";
+import type { Engine } from "../core/engine.ts";
 import type { RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
 import type { SchedulerEvents } from "./events.ts";
@@ -13,10 +13,14 @@ export interface JanitorOptions {
   readonly random: () => number;
 }
 
+const kinds = ["jobs", "events"] as const;
+
 export class Janitor {
   readonly #options: JanitorOptions;
   readonly #loop: Loop;
   #first = true;
+  /** Kinds of rows that this round has still to look at. */
+  #left: readonly ("jobs" | "events")[] = [];
 
   constructor(options: JanitorOptions) {
     this.#options = options;
@@ -43,11 +47,9 @@ export class Janitor {
       this.#first = false;
       return this.#options.random() * defaults.janitorMs;
     }
-    const { jobs, events } = this.#options.engine;
-    const answers: PurgeAnswer[] = [
-      await jobs.purge({ limit: defaults.purgeLimit }),
-      await events.purge({ olderThanMs: defaults.eventAgeMsMax, limit: defaults.purgeLimit }),
-    ];
-    return answers.some(({ more }) => more) ? 0 : defaults.janitorMs;
+    const [kind = "jobs", ...rest] = this.#left.length === 0 ? kinds : this.#left;
+    const { more } = await this.#options.engine[kind].purge({ limit: defaults.purgeLimit });
+    this.#left = more ? [kind, ...rest] : rest;
+    return this.#left.length === 0 ? defaults.janitorMs : 0;
   }
 }

@@ -2,7 +2,7 @@
 
 import { defaults } from "../core/defaults.ts";
 import { shown } from "../core/duration.ts";
-import type { Engine, Insert, JobFilter, JobName } from "../core/engine.ts";
+import type { Engine, Insert, JobName } from "../core/engine.ts";
 import {
   IdempotencyMismatchError,
   InvalidInputError,
@@ -13,15 +13,17 @@ import {
 import { limitError } from "../core/guardrails.ts";
 import { checkJobId, isOfTenant, mintJobId } from "../core/id.ts";
 import { checkInstant, checkNear } from "../core/instant.ts";
-import type { Due, JobState, NewJob, ShownState } from "../core/job.ts";
+import type { Due, NewJob } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
-import { checkPage, type Page, type PageRequest } from "../core/page.ts";
+import type { Page } from "../core/page.ts";
 import { canonicalJson, encodePayload } from "../core/payload.ts";
 import { checkAttempts } from "../core/retry.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
-import { boundTenant, type ClientHost, checkName, repeatUnknown, resolveTask } from "./client-host.ts";
+import { boundTenant, type ClientHost, repeatUnknown, resolveTask } from "./client-host.ts";
 import { checkDue, checkKey, checkPriority, type EnqueueOptions, enqueueOptions } from "./enqueue-options.ts";
+import { checkJobPurge, checkJobQuery, type JobPurge, type JobQuery } from "./job-query.ts";
+import { purgeAll } from "./purge-all.ts";
 import { validateInput } from "./validate-input.ts";
 import { type JobView, viewJob } from "./views.ts";
 
@@ -40,25 +42,14 @@ export interface Enqueued {
   readonly successor?: true;
 }
 
-/** Which jobs a listing shows. */
-export interface JobQuery extends PageRequest {
-  readonly tenant?: string;
-  readonly queue?: string;
-  readonly task?: string;
-  readonly schedule?: string;
-  /** One state or several, as people see them. */
-  readonly state?: ShownState | readonly ShownState[];
-  readonly keyPrefix?: string;
-  readonly dueFrom?: Date | string;
-  readonly dueBefore?: Date | string;
-}
-
 /** Names a timer. */
 export interface TimerName {
   readonly queue?: string;
   readonly key: string;
   readonly tenant?: string;
 }
+
+const itemOptions: readonly string[] = ["task", "input", ...enqueueOptions];
 
 /** Jobs as producers and operators handle them. */
 export class JobsClient {
@@ -88,15 +79,16 @@ export class JobsClient {
     }
     refuseUnknown(shared, enqueueOptions, "shared");
     checkShared(shared);
+    // An item's own time stands for the shared one, whichever way it is written.
+    const { delay: _, at: __, ...untimed } = shared;
     const jobs: NewJob[] = [];
     for (const [index, item] of (items as readonly EnqueueItem[]).entries()) {
       const field = `items[${index}]`;
-      refuseUnknown(item, ["task", "input", ...enqueueOptions], field);
+      refuseUnknown(item, itemOptions, field);
       const { task, input, ...own } = item;
-      // An item's own time or key stands for the shared one, whichever way it is written.
-      const { delay: _, at: __, ...untimed } = shared;
       const base = own.delay !== undefined || own.at !== undefined ? untimed : shared;
-      jobs.push(await this.#build(task as Task | string, input, { ...base, ...own }, field));
+      const job = this.#build(task as Task | string, input, { ...base, ...own }, field);
+      jobs.push(job instanceof Promise ? await job : job);
     }
     const tenants = new Set(jobs.map((job) => job.tenant));
     if (tenants.size > 1) {
@@ -113,17 +105,22 @@ export class JobsClient {
     return job === undefined ? undefined : viewJob(job, this.#host.now());
   }
 
-  /** Jobs, newest first. */
+  /** Jobs, newest first unless `sort` says otherwise. A cursor stays good while jobs come and go. */
   async list(query: JobQuery = {}): Promise<Page<JobView>> {
-    refuseUnknown(
-      query,
-      ["tenant", "queue", "task", "schedule", "state", "keyPrefix", "dueFrom", "dueBefore", "limit", "cursor"],
-      "",
-    );
+    const { filter, asked } = checkJobQuery(query, this.#host.tenant);
     const { jobs } = await this.#host.engine();
-    const page = await jobs.list(this.#filter(query), checkPage(query));
+    const page = await jobs.list(filter, asked);
     const now = this.#host.now();
     return { ...page, items: page.items.map((job) => viewJob(job, now)) };
+  }
+
+  /** Deletes finished jobs in bounded batches, whatever retention says; answers how many. Counts follow, totals stay. */
+  async purge(options: JobPurge): Promise<number> {
+    const finished = checkJobPurge(options, this.#host.tenant);
+    const { jobs } = await this.#host.engine();
+    return await purgeAll(this.#host.clock, (cursor) =>
+      jobs.purge({ finished: { ...finished, cursor }, limit: defaults.purgeLimit }),
+    );
   }
 
   /**
@@ -188,9 +185,10 @@ export class JobsClient {
   async changeTimer(
     name: TimerName,
     change: { readonly kind: "cancel" } | { readonly kind: "reschedule"; readonly due: Due },
+    actor: string | undefined,
   ) {
     const wish = change.kind === "cancel" ? { ...change, unleased: true } : change;
-    return await this.#change(this.timerName(name), wish);
+    return await this.#change(this.timerName(name), wish, actor);
   }
 
   async #change(name: JobName, change: Parameters<Engine["jobs"]["change"]>[0][number]["change"], actor?: string) {
@@ -240,44 +238,39 @@ export class JobsClient {
     }
   }
 
-  #filter(query: JobQuery): JobFilter {
-    const states = query.state === undefined ? undefined : [query.state].flat().map(checkState);
-    const waiting = states?.includes("waiting") === true;
-    const delayed = states?.includes("delayed") === true;
-    return {
-      tenant: this.#tenant(query.tenant),
-      queue: checkName(query.queue, "queue"),
-      task: checkName(query.task, "task"),
-      schedule: checkName(query.schedule, "schedule"),
-      keyPrefix: checkName(query.keyPrefix, "keyPrefix"),
-      states: states && [...new Set(states.map(storedState))],
-      pending: waiting === delayed ? undefined : waiting ? "waiting" : "delayed",
-      dueBefore: query.dueBefore === undefined ? undefined : checkInstant(query.dueBefore, "dueBefore"),
-      dueFrom: query.dueFrom === undefined ? undefined : checkInstant(query.dueFrom, "dueFrom"),
-    };
-  }
-
   #tenant(asked: string | undefined, field = "tenant"): string | undefined {
     return boundTenant(this.#host.tenant, asked, field);
   }
 
-  async #build(task: Task | string, input: unknown, options: EnqueueOptions, at: string): Promise<NewJob> {
+  /** At once where no schema has to be asked, as many jobs may be built in a row. */
+  #build(task: Task | string, input: unknown, options: EnqueueOptions, at: string): NewJob | Promise<NewJob> {
     const path = (name: string) => (at === "" ? name : `${at}.${name}`);
     const { name, known } = resolveTask(this.#host, task, path("task"));
     const tenant = this.#tenant(options.tenant, path("tenant")) ?? defaults.tenant;
-    await validateInput(known, input);
+    const named = { name, known, tenant };
+    if (known?.schema === undefined) return this.#buildChecked(named, input, options, path);
+    return validateInput(known, input).then(() => this.#buildChecked(named, input, options, path));
+  }
+
+  #buildChecked(
+    { name, known, tenant }: { readonly name: string; readonly known: Task | undefined; readonly tenant: string },
+    input: unknown,
+    options: EnqueueOptions,
+    path: (name: string) => string,
+  ): NewJob {
+    const now = this.#host.now();
     const encoded = encodePayload(input, path("input"), this.#host.payloadBytesMax);
     const job: NewJob = {
       id:
         options.id === undefined
-          ? mintJobId(tenant, this.#host.now(), this.#host.entropy())
+          ? mintJobId(tenant, now, this.#host.entropy())
           : checkOwnId(options.id, tenant, path("id")),
       tenant,
       queue: checkId(options.queue ?? known?.policy.queue ?? defaults.queue, path("queue")),
       task: name,
       input: encoded,
       priority: checkPriority(options.priority ?? "normal", path("priority")),
-      due: checkDue(options, this.#host.now(), path),
+      due: checkDue(options, now, path),
       ...checkKey(options, path),
       attemptsMax: options.attempts === undefined ? undefined : checkAttempts(options.attempts, path("attempts")),
       metadata:
@@ -356,16 +349,4 @@ function checkShared(shared: EnqueueOptions): void {
   checkKey({ ...shared, key: "item" }, path);
   if (shared.priority !== undefined) checkPriority(shared.priority, path("priority"));
   if (shared.attempts !== undefined) checkAttempts(shared.attempts, path("attempts"));
-}
-
-const shownStates: readonly ShownState[] = ["waiting", "delayed", "active", "completed", "failed", "cancelled"];
-
-function checkState(value: unknown): ShownState {
-  const found = shownStates.find((state) => state === value);
-  if (found !== undefined) return found;
-  throw new InvalidInputError(`state must be of ${shownStates.join(", ")}, got ${shown(value)}`, { field: "state" });
-}
-
-function storedState(state: ShownState): JobState {
-  return state === "waiting" || state === "delayed" ? "pending" : state;
 }

@@ -41,6 +41,13 @@ export class Loop {
     else if (this.#state === "sleeping" && this.#failures === 0 && at < this.#sleepingUntil) this.#sleep(inMs);
   }
 
+  /** Begins the next turn now, if it was to begin with the next round of the event loop. */
+  hurry(): void {
+    if (this.#state !== "sleeping" || this.#sleepingUntil > this.#options.clock.monotonic()) return;
+    this.#cancelSleep();
+    this.#begin();
+  }
+
   /** Ends the loop after the turn in progress, if there is one. */
   async stop(): Promise<void> {
     this.#cancelSleep();

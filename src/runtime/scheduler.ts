@@ -3,6 +3,7 @@ import { defaults } from "../core/defaults.ts";
 import { type Duration, parseDuration, shown } from "../core/duration.ts";
 import type { Engine, Insert, InsertAnswer, Unwatch } from "../core/engine.ts";
 import { InvalidInputError, NoHandlerError, StoppedError, TransactionsUnsupportedError } from "../core/errors.ts";
+import type { NewEvent } from "../core/events.ts";
 import { type GuardrailOptions, type Guardrails, resolveGuardrails } from "../core/guardrails.ts";
 import { type Entropy, mintToken } from "../core/id.ts";
 import type { ErrorRecord } from "../core/job.ts";
@@ -17,6 +18,8 @@ import { Emitter } from "./emitter.ts";
 import type { EnqueueOptions } from "./enqueue-options.ts";
 import { ErrorLog } from "./error-log.ts";
 import { eventNames, type SchedulerEvents } from "./events.ts";
+import { EventsClient } from "./events-client.ts";
+import { type ExplainRequest, type Explanation, explain } from "./explainer.ts";
 import { type Handler, Registry } from "./handler.ts";
 import { Janitor } from "./janitor.ts";
 import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
@@ -59,6 +62,8 @@ export interface SchedulerOptions<Tx> {
   readonly redact?: (error: ErrorRecord) => ErrorRecord;
   /** Another source of time and timers, for tests. */
   readonly clock?: RuntimeClock;
+  /** Another source of randomness, 0 ≤ random < 1, for tests: ids, tokens and pauses follow from it. */
+  readonly random?: () => number;
 }
 
 /** What can be done inside a caller's transaction: nothing of it is seen before the transaction commits. */
@@ -76,6 +81,9 @@ export interface TransactionScheduler {
 
 /** The API bound to one tenant: ids of other tenants do not exist for it. */
 export interface TenantScheduler extends TransactionScheduler {
+  readonly events: EventsClient;
+  /** Why a job or schedule of this tenant will run, did not run or does not tick. */
+  explain(request: ExplainRequest): Promise<Explanation>;
   stats(filter?: { readonly queue?: string }): Promise<Stats>;
 }
 
@@ -85,11 +93,15 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   readonly timers: TimersClient;
   readonly schedules: SchedulesClient;
   readonly queues: QueuesClient;
+  /** The audit log. */
+  readonly events: EventsClient;
   readonly #engine: Engine<Tx>;
   readonly #emitter: Emitter<SchedulerEvents>;
   readonly #registry = new Registry();
   readonly #errors: ErrorLog;
   readonly #clock: RuntimeClock;
+  readonly #random: () => number;
+  readonly #entropy: () => Entropy;
   readonly #storeClock: StoreClock;
   readonly #inserts: Batcher<Insert, InsertAnswer>;
   readonly #guardrails: Guardrails | undefined;
@@ -110,12 +122,16 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#options = checkOptions(options);
     this.#engine = options.engine;
     this.#clock = options.clock ?? systemClock;
+    const { random } = options;
+    this.#random = random ?? Math.random;
+    this.#entropy = random === undefined ? entropy : () => [word(random), word(random)];
     this.#storeClock = new StoreClock(this.#clock, () => this.#engine.now());
     this.#emitter = new Emitter((error) => this.#report(error));
-    this.#errors = new ErrorLog(this.#clock, async (events) => {
+    const append = async (events: readonly NewEvent[]) => {
       await this.#open();
       await this.#engine.events.append(events);
-    });
+    };
+    this.#errors = new ErrorLog(this.#clock, append, options.redact);
     this.#emitter.on("worker:error", ({ error, where }) => this.#errors.note(error, where, this.#storeClock.now()));
     this.#guardrails = options.guardrails === undefined ? undefined : resolveGuardrails(options.guardrails);
     this.#payloadBytesMax = options.payloadBytesMax ?? defaults.payloadBytesMax;
@@ -130,6 +146,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.timers = new TimersClient(host, this.jobs);
     this.schedules = new SchedulesClient(host);
     this.queues = new QueuesClient(host);
+    this.events = new EventsClient(host);
   }
 
   /** Enqueues one job; the first call opens the engine. */
@@ -169,11 +186,29 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     return this.queues.stats(filter);
   }
 
+  /**
+   * Why a job will run, did not run or ended as it did; why a schedule does not tick. In plain sentences, with the facts.
+   * @throws NotFoundError when neither the store nor the audit log knows it
+   */
+  explain(request: ExplainRequest): Promise<Explanation> {
+    return this.#explain(request, undefined);
+  }
+
+  async #explain(request: ExplainRequest, tenant: string | undefined): Promise<Explanation> {
+    await this.#open();
+    return explain(this.#engine as unknown as Engine<never>, request, tenant);
+  }
+
   /** The same API bound to one tenant. */
   tenant(id: string): TenantScheduler {
     const host = this.#host(checkId(id, "tenant"));
     const queues = new QueuesClient(host);
-    return { ...clients(host), stats: (filter = {}) => queues.stats(filter) };
+    return {
+      ...clients(host),
+      events: new EventsClient(host),
+      explain: (request) => this.#explain(request, host.tenant),
+      stats: (filter = {}) => queues.stats(filter),
+    };
   }
 
   /** The same API inside the caller's open transaction; a type error on engines without them. */
@@ -315,7 +350,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       emitter: this.#emitter,
       clock: this.#clock,
       storeClock: this.#storeClock,
-      random: Math.random,
+      random: this.#random,
     };
     const { worker } = this.#options;
     return {
@@ -324,11 +359,11 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
             worker: new Worker({
               ...shared,
               registry: this.#registry,
-              name: worker?.name ?? `worker-${mintToken(entropy())}`,
+              name: worker?.name ?? `worker-${mintToken(this.#entropy())}`,
               concurrency: worker?.concurrency ?? defaults.concurrency,
               leaseMs: this.#leaseMs,
               queues: worker?.queues,
-              entropy,
+              entropy: this.#entropy,
               redact: this.#options.redact,
               enqueueFor: (tenant) => {
                 const { enqueue } = clients(this.#host(tenant));
@@ -371,7 +406,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       },
       inserts: this.#inserts,
       emitter: this.#emitter,
-      entropy,
+      entropy: this.#entropy,
       now: () => this.#storeClock.now(),
       clock: this.#clock,
       knownTask: (name) => this.#registry.task(name),
@@ -422,6 +457,10 @@ function entropy(): Entropy {
   return [pool[drawn++] ?? 0, pool[drawn++] ?? 0];
 }
 
+function word(random: () => number): number {
+  return Math.floor(random() * 2 ** 32);
+}
+
 function checkRoles(roles: readonly Role[]): ReadonlySet<Role> {
   const known: readonly string[] = ["worker", "ticker", "janitor"];
   for (const role of roles) {
@@ -434,7 +473,11 @@ function checkRoles(roles: readonly Role[]): ReadonlySet<Role> {
 }
 
 function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
-  refuseUnknown(options, ["engine", "handlers", "worker", "guardrails", "payloadBytesMax", "redact", "clock"], "");
+  refuseUnknown(
+    options,
+    ["engine", "handlers", "worker", "guardrails", "payloadBytesMax", "redact", "clock", "random"],
+    "",
+  );
   const { engine, handlers = [], worker = {}, payloadBytesMax } = options;
   if (typeof engine?.jobs?.claim !== "function") {
     throw new InvalidInputError(`engine must be one, such as sqlite("./punctual.db"), got ${shown(engine)}`, {

@@ -5,14 +5,21 @@ import { cronNote } from "../core/cron/next.ts";
 import { getZone } from "../core/cron/zone.ts";
 import { defaults } from "../core/defaults.ts";
 import { shown } from "../core/duration.ts";
-import type { Engine, FireResult, PutAnswer } from "../core/engine.ts";
-import { AlreadyExistsError, InvalidInputError, NotFoundError, RevisionConflictError } from "../core/errors.ts";
+import type { FireResult, PutAnswer } from "../core/engine.ts";
+import {
+  AlreadyExistsError,
+  InvalidInputError,
+  NotFoundError,
+  OutcomeUnknownError,
+  RevisionConflictError,
+} from "../core/errors.ts";
+import type { EventFilter } from "../core/events.ts";
 import { decideTrigger, offsetMs } from "../core/firing.ts";
 import { limitError } from "../core/guardrails.ts";
-import { mintToken } from "../core/id.ts";
+import { mintToken, operationJobId } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
-import { checkPage, type Page, type PageRequest } from "../core/page.ts";
+import { checkPage, type Order, type Page, type PageRequest } from "../core/page.ts";
 import { canonicalJson } from "../core/payload.ts";
 import {
   nextTickOf,
@@ -25,6 +32,7 @@ import {
 import { checkId } from "../core/tenant.ts";
 import { seedOf } from "../core/tick.ts";
 import { boundTenant, type ClientHost, checkName, repeatUnknown } from "./client-host.ts";
+import { checkOrder } from "./events-client.ts";
 import {
   defineSchedule,
   mergeDefinition,
@@ -33,6 +41,7 @@ import {
   scheduleOptions,
   ticksAgain,
 } from "./schedule-options.ts";
+import { type TickRecord, viewTick } from "./tick-history.ts";
 import { announceFired } from "./ticker.ts";
 import { type ScheduleView, viewSchedule } from "./views.ts";
 
@@ -56,6 +65,17 @@ export interface ScheduleQuery extends PageRequest {
   readonly idPrefix?: string;
 }
 
+/** Which ticks of a schedule's history. */
+export interface TickQuery extends PageRequest {
+  readonly tenant?: string;
+  /** Fired or skipped from this instant on, and with it. */
+  readonly since?: Date | string;
+  /** Fired or skipped before this instant, and without it. */
+  readonly until?: Date | string;
+  /** "newest" first by default. */
+  readonly order?: Order;
+}
+
 /** A coming tick. */
 export interface PreviewTick {
   /** The nominal instant. */
@@ -75,6 +95,11 @@ interface OfTenant {
   readonly tenant?: string;
 }
 
+/** Who does it, for the audit log. */
+interface ByActor {
+  readonly actor?: string;
+}
+
 export class SchedulesClient {
   readonly #host: ClientHost;
 
@@ -83,9 +108,10 @@ export class SchedulesClient {
   }
 
   /** Creates a schedule. @throws AlreadyExistsError when the id is taken */
-  async create<Input>(id: string, options: ScheduleOptions<Input>): Promise<ScheduleView> {
+  async create<Input>(id: string, options: ScheduleOptions<Input>, by: ByActor = {}): Promise<ScheduleView> {
+    refuseUnknown(by, ["actor"], "by");
     const put = await this.#build(id, options, "absent", "");
-    const [answer] = await this.#put([put]);
+    const [answer] = await this.#put([{ ...put, actor: by.actor }]);
     if (answer?.outcome === "conflict") {
       throw new AlreadyExistsError(`schedule ${id} exists already`, {
         field: "id",
@@ -96,14 +122,16 @@ export class SchedulesClient {
   }
 
   /** Creates or changes a schedule; an equal definition changes nothing, so it may be called at every start. */
-  async ensure<Input>(id: string, options: ScheduleOptions<Input>): Promise<PutResult> {
+  async ensure<Input>(id: string, options: ScheduleOptions<Input>, by: ByActor = {}): Promise<PutResult> {
+    refuseUnknown(by, ["actor"], "by");
     const put = await this.#build(id, options, "any", "");
-    const [answer] = await this.#put([put]);
+    const [answer] = await this.#put([{ ...put, actor: by.actor }]);
     return this.#done(put, answer);
   }
 
   /** `ensure` for many, each by itself; those refused by a limit throw after the others were saved. */
-  async ensureMany(items: readonly ScheduleItem[]): Promise<PutResult[]> {
+  async ensureMany(items: readonly ScheduleItem[], by: ByActor = {}): Promise<PutResult[]> {
+    refuseUnknown(by, ["actor"], "by");
     if (!Array.isArray(items)) {
       throw new InvalidInputError(`items must be an array, got ${shown(items)}`, { field: "items" });
     }
@@ -112,7 +140,7 @@ export class SchedulesClient {
       const field = `items[${index}]`;
       refuseUnknown(item, ["id", ...scheduleOptions], field);
       const { id, ...options } = item;
-      puts.push(await this.#build(id, options, "any", field));
+      puts.push({ ...(await this.#build(id, options, "any", field)), actor: by.actor });
     }
     const answers: PutAnswer[] = [];
     for (let from = 0; from < puts.length; from += defaults.fireLimit) {
@@ -200,13 +228,15 @@ export class SchedulesClient {
    * Makes a job now, or for a stated nominal tick, through the same overlap policy as any tick; the next tick stays.
    * @throws NotFoundError
    */
-  async trigger(id: string, options: OfTenant & { readonly tick?: Date | string } = {}): Promise<Triggered> {
-    refuseUnknown(options, ["tenant", "tick"], "");
-    const { schedules } = await this.#host.engine();
+  async trigger(
+    id: string,
+    options: OfTenant & { readonly tick?: Date | string; readonly actor?: string } = {},
+  ): Promise<Triggered> {
+    refuseUnknown(options, ["tenant", "tick", "actor"], "");
     const ref = this.#ref(id, options.tenant);
     const tick = options.tick === undefined ? undefined : checkInstant(options.tick, "tick");
-    const decide = decideTrigger(mintToken(this.#host.entropy()), tick);
-    const result = await this.#fireOnce(schedules, ref, decide);
+    const operation = mintToken(this.#host.entropy());
+    const result = await this.#fireOnce(ref, operation, decideTrigger(operation, tick, options.actor));
     announceFired(this.#host.emitter, result, this.#host.now());
     const fired = result.ticks[0];
     if (fired !== undefined) return { outcome: "fired", job: fired.job, dueAt: new Date(fired.dueAt) };
@@ -232,29 +262,62 @@ export class SchedulesClient {
     return plan.outcome === "created" ? previewTicks(plan.schedule, plan.schedule.cursor.after, checkCount(count)) : [];
   }
 
-  async #fireOnce(
-    schedules: Pick<Engine["schedules"], "fire">,
-    ref: ScheduleRef,
-    decide: ReturnType<typeof decideTrigger>,
-  ): Promise<FireResult> {
+  /**
+   * The ticks that were fired and skipped, newest first, as long as the audit log is kept; also those of a schedule that
+   * has been removed.
+   */
+  async history(id: string, query: TickQuery = {}): Promise<Page<TickRecord>> {
+    refuseUnknown(query, ["tenant", "since", "until", "order", "limit", "cursor"], "");
+    const { tenant, id: schedule } = this.#ref(id, query.tenant);
+    const filter: EventFilter = {
+      tenant,
+      schedule,
+      types: ["tick:fired", "tick:skipped"],
+      from: query.since === undefined ? undefined : checkInstant(query.since, "since"),
+      before: query.until === undefined ? undefined : checkInstant(query.until, "until"),
+    };
+    const asked = { ...checkPage(query), order: checkOrder(query.order) };
+    const { events } = await this.#host.engine();
+    const page = await events.list(filter, asked);
+    return { ...page, items: page.items.flatMap((event) => viewTick(event) ?? []) };
+  }
+
+  async #fireOnce(ref: ScheduleRef, operation: string, decide: ReturnType<typeof decideTrigger>): Promise<FireResult> {
+    const { schedules } = await this.#host.engine();
+    let incarnation: string | undefined;
     // A step is dropped when the schedule fires at this very moment: the operator's wish is then decided anew.
     for (let tries = 0; tries < conflictTries; tries++) {
       let found = false;
-      const { fired } = await repeatUnknown(this.#host, [ref.id], () =>
-        schedules.fire({
+      const { fired } = await repeatUnknown(this.#host, [ref.id], async () => {
+        const done = incarnation === undefined ? undefined : await this.#firedBy(ref, incarnation, operation);
+        if (done !== undefined) return { fired: [done] };
+        return schedules.fire({
           limit: 1,
           only: [ref],
           decide: (due, now) => {
             found = due.length > 0;
+            incarnation = due[0]?.schedule.incarnation;
             return decide(due, now);
           },
-        }),
-      );
+        });
+      });
       const [result] = fired;
       if (result !== undefined) return result;
       if (!found) throw notFound(ref);
     }
     throw new RevisionConflictError(`schedule ${ref.id} kept changing while it was triggered`, { field: "id" });
+  }
+
+  /** J15: what a try did whose answer was lost. Its job may have ended since, so that the overlap gate knows nothing of it. */
+  async #firedBy(ref: ScheduleRef, incarnation: string, operation: string): Promise<FireResult | undefined> {
+    const { jobs } = await this.#host.engine();
+    const id = operationJobId(ref.tenant, incarnation, operation);
+    const job = await jobs.get(id).catch((error: unknown) => {
+      // Still nobody knows: firing now might do it twice.
+      throw new OutcomeUnknownError("whether the trigger took effect could not be read", { cause: error });
+    });
+    if (job?.schedule === undefined) return undefined;
+    return { ...ref, ticks: [{ tick: job.schedule.tick, job: id, dueAt: job.dueAt }], skipped: [] };
   }
 
   async #modify(

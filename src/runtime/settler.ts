@@ -6,7 +6,7 @@ import type { ClaimedJob, ErrorRecord, JobState } from "../core/job.ts";
 import { type AttemptEnd, type Settlement, type SettlePolicy, settle } from "../core/settling.ts";
 import type { Attempt } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
-import { backoffMs, type RuntimeClock, sleep } from "./clock.ts";
+import { backoffMs, type RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
 import type { JobEvent, SchedulerEvents } from "./events.ts";
 import type { Leases } from "./leases.ts";
@@ -20,6 +20,8 @@ export interface SettlerOptions {
   readonly leases: Leases;
   readonly random: () => number;
   readonly redact: ((error: ErrorRecord) => ErrorRecord) | undefined;
+  /** Settlements have been handed to the engine: what is asked of it now may share their commit. */
+  readonly onSent: () => void;
   /** A settlement has been answered. */
   readonly onSettled: () => void;
 }
@@ -32,6 +34,16 @@ const endStates = {
   retry: "pending",
   release: "pending",
 } as const satisfies Record<Settlement["outcome"], JobState>;
+
+/** A settlement on its way to the store. */
+interface Sending {
+  readonly job: ClaimedJob;
+  readonly settlement: Settlement;
+  readonly startedAt: number;
+  readonly failures: number;
+  /** A try's answer was lost. */
+  readonly maybeWritten: boolean;
+}
 
 export class Settler {
   readonly #options: SettlerOptions;
@@ -47,6 +59,7 @@ export class Settler {
       // Nobody waits for a settlement, so quick handlers that end one after another travel together.
       gather: () => new Promise((resolve) => options.clock.soon(resolve)),
       send: (settlements) => options.engine.jobs.settle(settlements),
+      onSent: options.onSent,
     });
   }
 
@@ -69,21 +82,14 @@ export class Settler {
 
   /** Settles an attempt, or a job that was never started; a lease that is no longer held is left alone. */
   settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, startedAt: number, attempt?: Attempt): void {
-    const { leases, emitter, onSettled } = this.#options;
-    const held = leases.of(job);
+    const held = this.#options.leases.of(job);
     if (held === undefined || held.settling) return;
     held.settling = true;
     this.#unsettled++;
-    const settlement = { ...this.decide(job, policy, end, startedAt), ...attempt?.takeReport() };
-    this.#send(settlement)
-      .then((answer) => this.#announce(job, settlement, answer, startedAt))
-      .catch((error: unknown) => emitter.emit("worker:error", { error, where: "settle" }))
-      .finally(() => {
-        leases.forget(job);
-        this.#unsettled--;
-        if (this.#unsettled === 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
-        onSettled();
-      });
+    const decided = this.decide(job, policy, end, startedAt);
+    const report = attempt?.takeReport();
+    const settlement = report === undefined ? decided : { ...decided, ...report };
+    this.#send({ job, settlement, startedAt, failures: 0, maybeWritten: false });
   }
 
   /** The settlement that core decides on. */
@@ -94,21 +100,43 @@ export class Settler {
   }
 
   /** Sends a settlement until the store answers: it is safe to repeat, and without it the work would be done twice. */
-  async #send(settlement: Settlement, failures = 0, maybeWritten = false): Promise<SettleAnswer> {
+  #send(sending: Sending): void {
+    this.#batcher.push(
+      sending.settlement,
+      (answer) => this.#answered(sending, answer),
+      (error) => this.#failed(sending, error),
+    );
+  }
+
+  #answered({ job, settlement, startedAt, maybeWritten }: Sending, answer: SettleAnswer): void {
+    // J15: the try whose answer was lost has settled it, and retention kept nothing to tell so.
+    const gone = maybeWritten && answer.outcome === "unknown" && settlement.keep === "nothing";
+    const settled = gone ? { outcome: "settled" as const, state: endStates[settlement.outcome] } : answer;
+    this.#announce(job, settlement, settled, startedAt);
+    this.#done(job);
+  }
+
+  #failed(sending: Sending, error: unknown): void {
     const { clock, emitter, random } = this.#options;
-    try {
-      const answer = await this.#batcher.add(settlement);
-      // J15: the try whose answer was lost has settled it, and retention kept nothing to tell so.
-      const gone = maybeWritten && answer.outcome === "unknown" && settlement.keep === "nothing";
-      return gone ? { outcome: "settled", state: endStates[settlement.outcome] } : answer;
-    } catch (error) {
-      const away = hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
-      if (!away || this.#stopped) throw error;
-      emitter.emit("worker:error", { error, where: "settle" });
-      await sleep(clock, backoffMs(failures, random()));
-      if (this.#stopped) throw error;
-      return this.#send(settlement, failures + 1, maybeWritten || hasCode(error, "OUTCOME_UNKNOWN"));
+    emitter.emit("worker:error", { error, where: "settle" });
+    const away = hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
+    if (!away || this.#stopped) {
+      this.#done(sending.job);
+      return;
     }
+    const { failures } = sending;
+    const maybeWritten = sending.maybeWritten || hasCode(error, "OUTCOME_UNKNOWN");
+    clock.after(backoffMs(failures, random()), () => {
+      if (this.#stopped) this.#done(sending.job);
+      else this.#send({ ...sending, failures: failures + 1, maybeWritten });
+    });
+  }
+
+  #done(job: ClaimedJob): void {
+    this.#options.leases.forget(job);
+    this.#unsettled--;
+    if (this.#unsettled === 0) for (const resolve of this.#whenSettled.splice(0)) resolve();
+    this.#options.onSettled();
   }
 
   #announce(job: ClaimedJob, settlement: Settlement, answer: SettleAnswer, startedAt: number): void {

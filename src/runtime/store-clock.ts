@@ -9,6 +9,7 @@ export class StoreClock {
   #offsetMs: number;
   #drift: number;
   #readAt: number;
+  #errorMs = 0;
   #reading = false;
 
   constructor(clock: RuntimeClock, read: () => Promise<Millis>) {
@@ -33,12 +34,18 @@ export class StoreClock {
     return at - this.now();
   }
 
+  /** How far the estimate may be off, either way: half of the round trip it was read by, in ms. */
+  get errorMs(): number {
+    return this.#errorMs;
+  }
+
   /** Reads the store's clock, taking the middle of the round trip. */
   async read(): Promise<void> {
     const sentAt = this.#clock.monotonic();
     const now = await this.#read();
     const receivedAt = this.#clock.monotonic();
     this.#offsetMs = now - (sentAt + receivedAt) / 2;
+    this.#errorMs = (receivedAt - sentAt) / 2;
     this.#drift = this.#clock.wall() - receivedAt;
     this.#readAt = receivedAt;
   }

@@ -7,7 +7,8 @@ import { checkPage, type Page } from "../core/page.ts";
 import type { Task } from "../core/task.ts";
 import { boundTenant, type ClientHost, checkName } from "./client-host.ts";
 import type { EnqueueOptions } from "./enqueue-options.ts";
-import type { Enqueued, JobQuery, JobsClient, TimerName } from "./jobs-client.ts";
+import type { JobQuery } from "./job-query.ts";
+import type { Enqueued, JobsClient, TimerName } from "./jobs-client.ts";
 import { type JobView, viewJob } from "./views.ts";
 
 /** Timers: keyed jobs that can be replaced, moved and cancelled by name. */
@@ -34,9 +35,11 @@ export class TimersClient {
   async move(
     name: TimerName,
     at: Date | string,
+    options: { readonly actor?: string } = {},
   ): Promise<{ readonly outcome: "moved" | "active" | "unknown"; readonly id?: string }> {
+    refuseUnknown(options, ["actor"], "");
     const due = { at: checkNear(checkInstant(at, "at"), this.#host.now(), "at") };
-    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "reschedule", due });
+    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "reschedule", due }, options.actor);
     const named = outcome === "changed" ? "moved" : outcome === "active" ? "active" : "unknown";
     return id === undefined || named === "unknown" ? { outcome: named } : { outcome: named, id };
   }
@@ -44,8 +47,10 @@ export class TimersClient {
   /** Cancels what is not running; a running one is left to finish (`active`), `unknown` when there is none. */
   async cancel(
     name: TimerName,
+    options: { readonly actor?: string } = {},
   ): Promise<{ readonly outcome: "cancelled" | "active" | "unknown"; readonly id?: string }> {
-    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "cancel" });
+    refuseUnknown(options, ["actor"], "");
+    const { outcome, id } = await this.#jobs.changeTimer(name, { kind: "cancel" }, options.actor);
     const named = outcome === "changed" ? "cancelled" : outcome === "active" ? "active" : "unknown";
     return id === undefined || named === "unknown" ? { outcome: named } : { outcome: named, id };
   }

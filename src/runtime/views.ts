@@ -3,7 +3,7 @@ import type { Millis } from "../core/clock.ts";
 import { type AttemptRecord, type EndCause, type Job, type ShownState, shownState } from "../core/job.ts";
 import { decodePayload } from "../core/payload.ts";
 import type { Rule } from "../core/rule.ts";
-import type { CatchUp, OverlapPolicy, Schedule } from "../core/schedule.ts";
+import type { CatchUp, OverlapPolicy, Schedule, ScheduleDefinition } from "../core/schedule.ts";
 
 /** A job as users see it. */
 export interface JobView {
@@ -80,10 +80,8 @@ export function viewJob(job: Job, now: Millis): JobView {
   };
 }
 
-/** A schedule as users see it. */
-export interface ScheduleView {
-  readonly id: string;
-  readonly tenant: string;
+/** The part of a schedule that users define. */
+export interface DefinitionView {
   readonly name?: string;
   readonly task: string;
   readonly queue: string;
@@ -99,6 +97,12 @@ export interface ScheduleView {
   readonly endAt?: Date;
   readonly maxTicks?: number;
   readonly pauseOnFailure?: number;
+}
+
+/** A schedule as users see it. */
+export interface ScheduleView extends DefinitionView {
+  readonly id: string;
+  readonly tenant: string;
   readonly enabled: boolean;
   readonly disabledReason?: string;
   /** Pass it to `update` so that a change made meanwhile is not overwritten. */
@@ -118,27 +122,10 @@ export interface ScheduleView {
 
 /** Shows a schedule. */
 export function viewSchedule(schedule: Schedule): ScheduleView {
-  const { definition } = schedule;
-  const date = <Name extends string>(name: Name, at: Millis | undefined) =>
-    (at === undefined ? {} : { [name]: new Date(at) }) as { readonly [key in Name]?: Date };
   return {
     id: schedule.id,
     tenant: schedule.tenant,
-    ...(definition.name === undefined ? {} : { name: definition.name }),
-    task: definition.task,
-    queue: definition.queue,
-    input: decodePayload(definition.input),
-    ...(definition.metadata === undefined ? {} : { metadata: decodePayload(definition.metadata) }),
-    when: definition.rule,
-    priority: definition.priority,
-    ...(definition.attemptsMax === undefined ? {} : { attempts: definition.attemptsMax }),
-    jitterMs: definition.jitterMs,
-    overlap: definition.overlap,
-    catchUp: definition.catchUp,
-    ...date("startAt", definition.startAt),
-    ...date("endAt", definition.endAt),
-    ...(definition.maxTicks === undefined ? {} : { maxTicks: definition.maxTicks }),
-    ...(definition.pauseOnFailure === undefined ? {} : { pauseOnFailure: definition.pauseOnFailure }),
+    ...(viewDefinition(schedule.definition) as DefinitionView),
     enabled: schedule.enabled,
     ...(schedule.disabledReason === undefined ? {} : { disabledReason: schedule.disabledReason }),
     revision: schedule.revision,
@@ -152,4 +139,27 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     createdAt: new Date(schedule.createdAt),
     updatedAt: new Date(schedule.updatedAt),
   };
+}
+
+/** Shows what there is of a definition: the audit log's may lack its longest parts. */
+export function viewDefinition(definition: Partial<ScheduleDefinition>): Partial<DefinitionView> {
+  const { input, metadata, rule, attemptsMax, startAt, endAt, ...same } = definition;
+  return {
+    ...present(same),
+    ...(input === undefined ? {} : { input: decodePayload(input) }),
+    ...(metadata === undefined ? {} : { metadata: decodePayload(metadata) }),
+    ...(rule === undefined ? {} : { when: rule }),
+    ...(attemptsMax === undefined ? {} : { attempts: attemptsMax }),
+    ...date("startAt", startAt),
+    ...date("endAt", endAt),
+  };
+}
+
+function present<T extends object>(members: T): { [Key in keyof T]: Exclude<T[Key], undefined> } {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(given) as { [Key in keyof T]: Exclude<T[Key], undefined> };
+}
+
+function date<Name extends string>(name: Name, at: Millis | undefined): { readonly [key in Name]?: Date } {
+  return (at === undefined ? {} : { [name]: new Date(at) }) as { readonly [key in Name]?: Date };
 }

@@ -52,6 +52,7 @@ export class Worker {
   readonly #leases: Leases;
   readonly #settler: Settler;
   readonly #prefetch: Prefetch;
+  readonly #host: AttemptHost;
   /** Attempts whose handler has not returned: each holds a slot. */
   readonly #running = new Set<Attempt>();
   readonly #whenIdle: (() => void)[] = [];
@@ -67,13 +68,19 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#host = this.#hostOf(options);
     this.#prefetch = new Prefetch(options.concurrency);
     this.#leases = new Leases({
       ...options,
       onLost: (held, why) => this.#lose(held, why),
       onCancelling: (held) => this.#cancel(held),
     });
-    this.#settler = new Settler({ ...options, leases: this.#leases, onSettled: () => this.#afterSettled() });
+    this.#settler = new Settler({
+      ...options,
+      leases: this.#leases,
+      onSent: () => this.#loop.hurry(),
+      onSettled: () => this.#afterSettled(),
+    });
     this.#loop = new Loop({
       clock: options.clock,
       turn: () => this.#claim(),
@@ -227,12 +234,13 @@ export class Worker {
   }
 
   #accept(answer: ClaimAnswer, leaseEndsAt: number, repeated: boolean): void {
+    const { storeClock, clock } = this.#options;
     this.#limited = new Set(answer.limited);
     const fresh = new Set(answer.jobs);
     for (const job of answer.jobs) {
       // What a claim that was made again finds may have been leased by its first try.
-      const leftMs = repeated ? this.#options.storeClock.untilMs(job.leaseUntil) : Number.POSITIVE_INFINITY;
-      this.#leases.add(job, Math.min(leaseEndsAt, this.#options.clock.monotonic() + leftMs));
+      const leftMs = repeated ? storeClock.untilMs(job.leaseUntil) - storeClock.errorMs : Number.POSITIVE_INFINITY;
+      this.#leases.add(job, Math.min(leaseEndsAt, clock.monotonic() + leftMs));
       this.#buffer.push(job);
     }
     const back = new Set([...answer.paused, ...answer.limited]);
@@ -262,11 +270,12 @@ export class Worker {
   }
 
   #start(job: ClaimedJob): void {
-    const { registry, emitter, storeClock, clock } = this.#options;
+    const { registry, emitter, storeClock, clock, leaseMs } = this.#options;
     const held = this.#leases.of(job);
     if (held === undefined) return;
-    if (held.endsAt <= clock.monotonic()) {
-      // The event loop was blocked, or the process stopped, for longer than the lease: it may be another's by now.
+    if (held.endsAt <= clock.monotonic() + leaseMs * defaults.leaseMarginShare) {
+      // The event loop was blocked, or the process stopped, for so long that the job is another's by now or will be
+      // before a look at the leases could tell its handler.
       this.#leases.forget(job);
       return;
     }
@@ -285,37 +294,37 @@ export class Worker {
       this.#settler.settle(job, handler.policy, { kind: "crashed-too-often" }, now);
       return;
     }
-    const attempt = new Attempt(job, handler, this.#host(job));
+    const attempt = new Attempt(job, handler, this.#host, now);
     held.attempt = attempt;
     this.#running.add(attempt);
-    this.#movedAt = clock.monotonic();
-    if (emitter.wants("job:started")) {
-      emitter.emit("job:started", { ...describeJob(job), delayMs: delayOf(job, attempt.startedAt) });
-    }
     const begunAt = clock.monotonic();
-    const { ended, returned } = attempt.run();
-    const report = (error: unknown) => emitter.emit("worker:error", { error, where: "attempt" });
-    ended.then((end) => this.#finish(attempt, handler.policy, end)).catch(report);
-    returned.then(() => this.#freeSlot(attempt, clock.monotonic() - begunAt)).catch(report);
+    this.#movedAt = begunAt;
+    if (emitter.wants("job:started")) {
+      emitter.emit("job:started", { ...describeJob(job), delayMs: delayOf(job, now) });
+    }
+    attempt.run(
+      (end) => this.#finish(attempt, handler.policy, end),
+      () => this.#freeSlot(attempt, begunAt),
+    );
   }
 
-  #freeSlot(attempt: Attempt, durationMs: number): void {
-    this.#prefetch.learn(durationMs);
+  #freeSlot(attempt: Attempt, begunAt: number): void {
     this.#movedAt = this.#options.clock.monotonic();
+    this.#prefetch.learn(this.#movedAt - begunAt);
     this.#running.delete(attempt);
     if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     this.#pump();
-    const ahead = this.#recovering() ? 0 : this.#prefetch.size;
-    if (this.#running.size < this.#options.concurrency || this.#buffer.length < ahead / 2) this.wake(0);
+    const isShort = this.#buffer.length < this.#prefetch.size / 2 && !this.#recovering();
+    if (isShort || this.#running.size < this.#options.concurrency) this.wake(0);
   }
 
-  #host(job: ClaimedJob): AttemptHost {
-    const { engine, clock, storeClock, enqueueFor, registry } = this.#options;
+  #hostOf({ engine, clock, storeClock, enqueueFor, registry, emitter }: WorkerOptions): AttemptHost {
     return {
       clock,
+      onError: (error) => emitter.emit("worker:error", { error, where: "attempt" }),
       now: () => storeClock.now(),
-      enqueue: (task, input, options) => enqueueFor(job.tenant)(task, input, options),
-      complete: async (tx, output) => {
+      enqueueFor,
+      complete: async (job, tx, output) => {
         if (engine.using === undefined) {
           throw new TransactionsUnsupportedError(`the ${engine.name} engine has no transactions to complete in`);
         }
@@ -326,18 +335,19 @@ export class Worker {
         this.#leases.of(job)?.attempt?.lose("the job was not settled: its lease is lost");
         throw new LeaseLostError(`job ${job.id} is held by another worker or gone; roll the transaction back`);
       },
-      lastCompletedAt: async () => {
-        if (job.schedule === undefined) return undefined;
-        const schedule = await engine.schedules.get({ tenant: job.tenant, id: job.schedule.id });
-        return schedule?.lastCompletedAt === undefined ? undefined : new Date(schedule.lastCompletedAt);
+      lastCompletedAt: async ({ tenant, schedule }) => {
+        if (schedule === undefined) return undefined;
+        const stored = await engine.schedules.get({ tenant, id: schedule.id });
+        return stored?.lastCompletedAt === undefined ? undefined : new Date(stored.lastCompletedAt);
       },
     };
   }
 
-  async #finish(attempt: Attempt, policy: SettlePolicy, end: AttemptEnd): Promise<void> {
+  #finish(attempt: Attempt, policy: SettlePolicy, end: AttemptEnd): void {
     const { job, startedAt } = attempt;
-    if (attempt.completedInTransaction) await this.#confirm(attempt, policy, end);
-    else if (attempt.lost) {
+    if (attempt.completedInTransaction) {
+      this.#confirm(attempt, policy, end).catch(this.#host.onError);
+    } else if (attempt.lost) {
       this.#leases.forget(job);
       this.#options.emitter.emit("job:lease-lost", describeJob(job));
     } else this.#settler.settle(job, policy, end, startedAt, attempt);

@@ -1,6 +1,7 @@
 // What a chapter of the conformance suite is given: a fresh store, two handles on it, and a clock that a fact moves.
 import type { Clock, Millis } from "../../src/core/clock.ts";
 import type { Engine } from "../../src/core/engine.ts";
+import type { HistoryOptions } from "../../src/core/history.ts";
 
 /** One promise, as a fact in the present tense that begins with its id. */
 export interface Fact {
@@ -24,6 +25,8 @@ export interface Harness {
   readonly clock: TestClock;
   /** Begins a caller's own transaction; absent where the engine has none to join. */
   readonly beginTx?: () => Promise<OpenTx>;
+  /** Opens another engine on a fresh store of its own, with options; it shares the clock. */
+  openWith(options: HistoryOptions): Promise<Engine>;
   close(): Promise<void>;
 }
 

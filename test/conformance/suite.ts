@@ -9,8 +9,10 @@ import { fence } from "./fence.ts";
 import { firing } from "./firing.ts";
 import { guardrails } from "./guardrails.ts";
 import type { Chapter } from "./harness.ts";
+import { history } from "./history.ts";
 import { idempotencyKeys } from "./idempotency.ts";
 import { insert } from "./insert.ts";
+import { inspection } from "./inspection.ts";
 import { jitter } from "./jitter.ts";
 import { keys } from "./keys.ts";
 import { limits } from "./limits.ts";
@@ -26,6 +28,7 @@ import { signals } from "./signals.ts";
 import { tenants } from "./tenants.ts";
 import { timers } from "./timers.ts";
 import { transactions } from "./transactions.ts";
+import { transfer } from "./transfer.ts";
 import { triggers } from "./trigger.ts";
 
 export const chapters: readonly Chapter[] = [
@@ -53,9 +56,12 @@ export const chapters: readonly Chapter[] = [
   guardrails,
   tenants,
   events,
+  history,
   records,
   signals,
   transactions,
+  transfer,
+  inspection,
 ];
 
 /** How many facts every engine and mode runs. */

@@ -68,6 +68,18 @@ export const triggers: Chapter = {
       assert.equal((await scheduleJobs(engine)).length, 1);
     }),
 
+    fact("J15 a trigger that takes effect again when its job has ended leaves the others alone", async ({ engine }) => {
+      await createSchedule(engine, { overlap: "replace" });
+      await trigger(engine, "op-1");
+      await settleJob(engine, completion(await claimJob(engine)));
+      const later = await trigger(engine, "op-2");
+      const again = await trigger(engine, "op-1");
+      assert.equal(again?.ticks.length, 1);
+      const jobs = await scheduleJobs(engine);
+      assert.equal(jobs.length, 2);
+      assert.equal(jobs.find(({ id }) => id === later?.ticks[0]?.job)?.state, "pending");
+    }),
+
     fact("S10 a trigger beside a due tick leaves the tick to fire", async ({ engine, clock }) => {
       await createSchedule(engine);
       clock.advance(minuteMs);
@@ -87,6 +99,27 @@ export const triggers: Chapter = {
       await settleJob(engine, completion(await claimJob(engine)));
       assert.equal((await scheduleJobs(engine)).length, 2);
     }),
+
+    fact(
+      "S10 a held trigger counts for no tick, neither when it is held nor when it fires",
+      async ({ engine, clock }) => {
+        await createSchedule(engine, { overlap: "queue" });
+        clock.advance(minuteMs);
+        await fire(engine);
+        const job = await claimJob(engine);
+        const counts = async () => {
+          const { ticksFired, missed, lastTick, cursor } = await storedSchedule(engine);
+          return { ticksFired, missed, lastTick, cursor };
+        };
+        const before = await counts();
+        assert.equal(before.ticksFired, 1);
+        await trigger(engine, "op-1");
+        assert.deepEqual(await counts(), before);
+        await settleJob(engine, completion(job));
+        assert.deepEqual(await counts(), before);
+        assert.equal((await scheduleJobs(engine)).length, 2);
+      },
+    ),
 
     fact("N1 another tenant's schedule cannot be triggered", async ({ engine }) => {
       await createSchedule(engine, {}, { tenant: "globex" });

@@ -7,5 +7,11 @@ runSuite("memory", async () => {
   const clock = new TestClock();
   const engine = memory({ clock });
   await engine.open();
-  return { engine, other: engine, clock, close: () => engine.close() };
+  return {
+    engine,
+    other: engine,
+    clock,
+    openWith: async (options) => memory({ clock, ...options }),
+    close: () => engine.close(),
+  };
 });

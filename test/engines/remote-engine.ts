@@ -1,5 +1,6 @@
 // A process with SQLite engines of its own, which does what it is told over IPC; the other end is remote-process.ts.
 import type { Engine } from "../../src/core/engine.ts";
+import type { HistoryOptions } from "../../src/core/history.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { TestClock } from "../conformance/harness.ts";
 import { type Call, decisionOf, type NamedFire, type Reply } from "./protocol.ts";
@@ -38,16 +39,25 @@ const methods: Readonly<Record<string, Method>> = {
   "records.put": (engine, puts) => engine.records.put(puts),
   "records.list": (engine, prefix, page) => engine.records.list(prefix, page),
   "records.remove": (engine, keys) => engine.records.remove(keys),
+  "events.append": (engine, events) => engine.events.append(events),
   "events.list": (engine, filter, page) => engine.events.list(filter, page),
   "events.purge": (engine, request) => engine.events.purge(request),
+  "transfer.read": (engine, request) => engine.transfer.read(request),
+  "transfer.counts": (engine) => engine.transfer.counts(),
+  "transfer.write": (engine, request) => engine.transfer.write(request),
+  "inspection.standing": (engine, id, request) => engine.inspection.standing(id, request),
+  "inspection.schedules": (engine, which, limit) => engine.inspection.schedules(which, limit),
+  "inspection.findings": (engine) => engine.inspection.findings(),
+  "migrations.state": (engine) => engine.migrations.state(),
+  "migrations.apply": (engine) => engine.migrations.apply(),
 };
 
 function reply(message: Reply): void {
   process.send?.(message);
 }
 
-async function open(store: string, clock: TestClock): Promise<void> {
-  const engine = sqlite(store, { clock });
+async function open(store: string, clock: TestClock, options: HistoryOptions): Promise<void> {
+  const engine = sqlite(store, { clock, ...options });
   opened.set(store, { engine, clock });
   await engine.open();
 }
@@ -56,7 +66,7 @@ async function answer({ store, now, method, args }: Call): Promise<unknown> {
   if (method === "open") {
     const clock = new TestClock();
     clock.set(now);
-    return open(store, clock);
+    return open(store, clock, args[0] as HistoryOptions);
   }
   const found = opened.get(store);
   if (found === undefined) throw new Error(`${store} is not open here`);

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../../src/core/clock.ts";
 import type { Engine } from "../../src/core/engine.ts";
+import type { HistoryOptions } from "../../src/core/history.ts";
 import type { Signal } from "../../src/core/signal.ts";
 import { type Call, type NamedFire, nameDecision, type Reply } from "./protocol.ts";
 
@@ -69,12 +70,18 @@ export class RemoteProcess {
 }
 
 /** The contract in another process. A decision that a fact made itself cannot travel: that fire runs on `local`. */
-export function remoteEngine(remote: RemoteProcess, store: string, clock: Clock, local: Engine): Engine {
+export function remoteEngine(
+  remote: RemoteProcess,
+  store: string,
+  clock: Clock,
+  local: Engine,
+  options: HistoryOptions = {},
+): Engine {
   const call = <T>(method: string, ...args: readonly unknown[]) => remote.call<T>(store, clock, method, ...args);
   return {
     name: local.name,
     capabilities: local.capabilities,
-    open: () => call("open"),
+    open: () => call("open", options),
     close: () => call("close"),
     now: () => call("now"),
     jobs: {
@@ -112,6 +119,17 @@ export function remoteEngine(remote: RemoteProcess, store: string, clock: Clock,
       list: (filter, page) => call("events.list", filter, page),
       purge: (request) => call("events.purge", request),
     },
+    transfer: {
+      read: (request) => call("transfer.read", request),
+      counts: () => call("transfer.counts"),
+      write: (request) => call("transfer.write", request),
+    },
+    inspection: {
+      standing: (id, request) => call("inspection.standing", id, request),
+      schedules: (which, limit) => call("inspection.schedules", which, limit),
+      findings: () => call("inspection.findings"),
+    },
+    migrations: { state: () => call("migrations.state"), apply: () => call("migrations.apply") },
     watch: async (onSignal) => {
       const leave = remote.listen(store, onSignal);
       await call("watch");
@@ -157,5 +175,16 @@ export function alternating(first: Engine, second: Engine): Engine {
       list: (filter, page) => next().events.list(filter, page),
       purge: (request) => next().events.purge(request),
     },
+    transfer: {
+      read: (request) => next().transfer.read(request),
+      counts: () => next().transfer.counts(),
+      write: (request) => next().transfer.write(request),
+    },
+    inspection: {
+      standing: (id, request) => next().inspection.standing(id, request),
+      schedules: (which, limit) => next().inspection.schedules(which, limit),
+      findings: () => next().inspection.findings(),
+    },
+    migrations: { state: () => next().migrations.state(), apply: () => next().migrations.apply() },
   };
 }

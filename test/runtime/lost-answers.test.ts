@@ -49,9 +49,58 @@ describe("producers", () => {
     if ((await first) instanceof OutcomeUnknownError) await scheduler.schedules.trigger("s");
     expect((await scheduler.jobs.list()).items).toHaveLength(1);
   });
+
+  test.each(["skip", "queue", "replace"] as const)(
+    "J15 a trigger with overlap %s whose answer was lost finds its job, which waits",
+    async (overlap) => {
+      const { scheduler, faulty, clock } = rig();
+      await scheduler.schedules.create("s", { task: mail, input: 1, when: every("1h"), overlap });
+      faulty.on("schedules.fire", lostAnswer, 1);
+      const first = scheduler.schedules.trigger("s");
+      await clock.advance(5 * secondMs);
+      const { items } = await scheduler.jobs.list();
+      expect(await first).toMatchObject({ outcome: "fired", job: items[0]?.id });
+      expect(items.map(({ state }) => state)).toEqual(["waiting"]);
+    },
+  );
+
+  test("J15 a trigger whose answer was lost finds its job, which has ended, and leaves the next one alone", async () => {
+    const { scheduler, faulty, clock } = rig();
+    await scheduler.schedules.create("s", { task: mail, input: 1, when: every("1h"), overlap: "replace" });
+    faulty.on("schedules.fire", lostAnswer, 1);
+    const first = scheduler.schedules.trigger("s");
+    await clock.advance(50);
+    const [made] = (await scheduler.jobs.list()).items;
+    await scheduler.jobs.cancel(made?.id ?? "");
+    const second = await scheduler.schedules.trigger("s");
+    await clock.advance(5 * secondMs);
+    expect(await first).toMatchObject({ outcome: "fired", job: made?.id });
+    const waiting = (await scheduler.jobs.list({ state: "waiting" })).items.map(({ id }) => ({ job: id }));
+    expect(waiting).toMatchObject([{ job: "job" in second ? second.job : "none" }]);
+  });
 });
 
 describe("workers", () => {
+  test("J3 a job whose claim is answered in the last moments of its lease is not begun", async () => {
+    const begun: number[] = [];
+    const clock = new VirtualClock();
+    const { scheduler, faulty, start } = rig({
+      clock,
+      worker: { lease: 30 * secondMs },
+      handlers: [handle(mail, () => void begun.push(clock.monotonic()))],
+    });
+    await scheduler.enqueue(mail, 1);
+    const answered = gate();
+    faulty.on("jobs.claim", answersAfter(answered.promise), 1);
+    await start("worker");
+    await clock.advance(28 * secondMs);
+    answered.open();
+    await clock.advance(60 * secondMs);
+    expect(begun.length).toBe(1);
+    // Given back by nobody, it is taken again when the lease has ended.
+    expect(begun[0]).toBeGreaterThanOrEqual(30 * secondMs);
+  });
+
   test("J15 jobs of a claim whose answer was lost run at once when the store is back, once each", async () => {
     const ran: number[] = [];
     const { scheduler, faulty, clock, start } = rig({ handlers: [handle(mail, (n) => void ran.push(n))] });
@@ -61,6 +110,37 @@ describe("workers", () => {
     await clock.advance(2 * secondMs);
     expect(ran.sort()).toEqual([1, 2, 3]);
     expect((await scheduler.jobs.list()).items.map(({ attempt }) => attempt)).toEqual([1, 1, 1]);
+  });
+
+  test("J3 a claim made again gives its jobs up in time, however slowly the store's clock was read", async () => {
+    const clock = new VirtualClock();
+    const endedAt: number[] = [];
+    const { scheduler, faulty, start, seen } = rig({
+      clock,
+      worker: { lease: 30 * secondMs },
+      handlers: [
+        handle(mail, async (_, { signal }) => {
+          await aborted(signal);
+          endedAt.push(clock.monotonic());
+        }),
+      ],
+    });
+    const read = gate();
+    faulty.on("now", answersAfter(read.promise), 1);
+    const enqueued = scheduler.enqueue(mail, 1);
+    await clock.advance(20 * secondMs);
+    read.open();
+    await enqueued;
+    faulty.on("jobs.claim", lostAnswer, 1);
+    faulty.on("jobs.extend", notWritten);
+    await start("worker");
+    const leasedUntil = clock.monotonic() + 30 * secondMs;
+    faulty.away();
+    await clock.advance(8 * secondMs);
+    faulty.back();
+    await clock.advance(40 * secondMs);
+    expect(seen.map(({ name }) => name)).toContain("job:started");
+    expect(endedAt[0]).toBeLessThan(leasedUntil);
   });
 
   test("J3 the lease of a claim whose answer was lost counts from when it was first asked", async () => {

@@ -35,13 +35,13 @@ describe("size", () => {
     expect(prefetch.size).toBe(0);
   });
 
-  test("J9 about 50 ms of work is held, 200 jobs at most", () => {
+  test("J9 about 50 ms of work is held, 400 jobs at most", () => {
     const prefetch = new Prefetch(5);
     prefetch.learn(5);
     expect(prefetch.size).toBe(50);
     const quick = new Prefetch(5);
     quick.learn(0);
-    expect(quick.size).toBe(200);
+    expect(quick.size).toBe(400);
   });
 
   test("J9 handlers that become slow end the prefetching", () => {
@@ -66,16 +66,16 @@ describe("prefetched jobs", () => {
   test("J11 a pause gives prefetched jobs back before another one starts, no failure counted", async () => {
     const { scheduler, clock, started, held } = await quickThenHeld();
     // More than are ever prefetched: the worker has no reason to claim.
-    await scheduler.enqueueMany(many(300));
+    await scheduler.enqueueMany(many(500));
     await clock.settle();
-    expect(await scheduler.stats()).toMatchObject({ active: 201, waiting: 99 });
+    expect(await scheduler.stats()).toMatchObject({ active: 401, waiting: 99 });
     await scheduler.queues.pause("default");
     await clock.advance(secondMs);
-    expect(await scheduler.stats()).toMatchObject({ active: 1, waiting: 299 });
+    expect(await scheduler.stats()).toMatchObject({ active: 1, waiting: 499 });
     held.open();
     await clock.advance(secondMs);
     expect(started).toEqual([-1, 0]);
-    const { items } = await scheduler.jobs.list({ state: "waiting", limit: 300 });
+    const { items } = await scheduler.jobs.list({ state: "waiting", limit: 500 });
     expect(items.map(({ failures, attempts }) => failures + attempts.length)).toEqual(items.map(() => 0));
   });
 

@@ -79,6 +79,15 @@ describe("types", () => {
     const acme = createScheduler({ engine: memory() }).tenant("acme");
     expectTypeOf(acme).not.toHaveProperty("queues");
     expectTypeOf(acme).not.toHaveProperty("start");
-    expect(Object.keys(acme).sort()).toEqual(["enqueue", "enqueueMany", "jobs", "schedules", "stats", "timers"]);
+    expect(Object.keys(acme).sort()).toEqual([
+      "enqueue",
+      "enqueueMany",
+      "events",
+      "explain",
+      "jobs",
+      "schedules",
+      "stats",
+      "timers",
+    ]);
   });
 });

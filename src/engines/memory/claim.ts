@@ -1,4 +1,5 @@
 // Claiming: expired leases first and alone, then due jobs by lane, priority, due time and insertion.
+import { claimedEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob, Job } from "../../core/job.ts";
@@ -99,6 +100,7 @@ function take1(world: World, job: Job, request: ClaimRequest, startsNow: boolean
   const claimed = applyClaim(job, { token, worker, leaseMs, startsNow }, now);
   const { recovered: _, ...stored } = claimed;
   world.save(stored, now);
+  if (world.retention.auditsAll) world.append(claimedEvent(claimed, now));
   return claimed;
 }
 

@@ -1,6 +1,6 @@
 // The one way a job ends: totals, audit, its key's successor, retention, its schedule.
+import { jobEndEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
-import { jobEndEvent } from "../../core/events.ts";
 import { afterJobEnd } from "../../core/firing.ts";
 import type { JobId } from "../../core/id.ts";
 import type { Job, JobOrigin } from "../../core/job.ts";
@@ -20,7 +20,7 @@ export function end(world: World, job: Job, now: Millis, actor?: string): Afterm
   if (state === "pending" || state === "active") throw new Error(`job ${job.id} has not ended: ${state}`);
   world.save(job, now);
   world.lane(job.queue, job.tenant).totals[state]++;
-  const event = jobEndEvent(job, now);
+  const event = jobEndEvent(job, now, world.retention.auditsAll);
   world.append(event === undefined ? undefined : { ...event, actor });
   promoteSuccessor(world, job, now);
   world.trim(job);

@@ -1,4 +1,5 @@
 // Inserting one job: repeats, idempotency keys, the two slots of a key, limits.
+import { scheduledEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { InsertAnswer, InsertedJob } from "../../core/engine.ts";
@@ -69,6 +70,7 @@ export function insertJob(world: World, job: NewJob, guardrails: Guardrails | un
     checkShape(job, guardrails, now);
     const after = replaceJob(before, job, now);
     world.save(after, now);
+    if (world.retention.auditsAll) world.append(scheduledEvent(after, "replaced", now));
     return answer("replaced", after);
   }
 }
@@ -96,6 +98,7 @@ function create(
   }
   const created = { ...beginJob(job, now), successor };
   world.save(created, now);
+  if (world.retention.auditsAll) world.append(scheduledEvent(created, "created", now));
   return answer("created", created);
 }
 

@@ -1,29 +1,27 @@
 // Jobs in memory: the contract's JobStore over the world.
-import { changeEvent } from "../../core/audit.ts";
+import { changeEvent, waitsAgainEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type {
   Change,
   ChangeAnswer,
   ExtendOutcome,
   Extension,
-  JobFilter,
   JobName,
   JobStore,
-  PurgeAnswer,
-  PurgeRequest,
   SettleAnswer,
   StatsFilter,
 } from "../../core/engine.ts";
 import type { JobId } from "../../core/id.ts";
-import { allows, dueInstant, isFinished, type Job, shownState } from "../../core/job.ts";
+import { allows, dueInstant, isFinished, type Job } from "../../core/job.ts";
 import { holds, isRepeat } from "../../core/lease.ts";
-import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import type { LaneCounts } from "../../core/queue.ts";
 import { appendLog, applySettlement, cancelJob, reviveJob, type Settlement } from "../../core/settling.ts";
 import type { TenantId } from "../../core/tenant.ts";
 import { claim } from "./claim.ts";
 import { end } from "./ending.ts";
 import { insertAll } from "./insert.ts";
+import { listJobs } from "./listing.ts";
+import { purgeFinished, purgeJobs } from "./retention.ts";
 import type { World } from "./world.ts";
 
 export function jobStore(world: World): JobStore {
@@ -36,9 +34,14 @@ export function jobStore(world: World): JobStore {
     settle: async (settlements) => world.step((now) => settlements.map((one) => settle(world, one, now))),
     change: async (changes) => world.step((now) => changes.map((one) => change(world, one, now))),
     get: async (id, tenant) => find(world, id, tenant),
-    list: async (filter, page) => world.step((now) => list(world, filter, page, now)),
+    list: async (filter, page) => world.step((now) => listJobs(world, filter, page, now)),
     stats: async (filter) => world.step((now) => stats(world, filter, now)),
-    purge: async (request) => world.step((now) => purge(world, request, now)),
+    purge: async (request) =>
+      world.step((now) =>
+        request.finished === undefined
+          ? purgeJobs(world, request, now)
+          : purgeFinished(world, request.finished, request.limit, now),
+      ),
   };
 }
 
@@ -71,8 +74,10 @@ function settle(world: World, settlement: Settlement, now: Millis): SettleAnswer
   if (!holds(lease, job)) return { outcome: "lost" };
   const after = applySettlement(job, settlement, now, world.slots(job).successor !== undefined);
   const told = isFinished(after.state) ? end(world, after, now) : {};
-  if (!isFinished(after.state)) world.save(after, now);
-  else if (world.queues.get(job.queue)?.concurrency !== undefined) {
+  if (!isFinished(after.state)) {
+    world.save(after, now);
+    if (world.retention.auditsAll) world.append(waitsAgainEvent(after, settlement, now));
+  } else if (world.queues.get(job.queue)?.concurrency !== undefined) {
     // A place has become free in a queue whose claims were limited.
     world.signal({ kind: "wake", queue: job.queue, dueAt: now }, now);
   }
@@ -97,7 +102,7 @@ function change(world: World, request: Change, now: Millis): ChangeAnswer {
   };
   if (job.state === "active") {
     if (wish.kind !== "cancel" || wish.unleased === true) return answer("active");
-    world.askToCancel(job, now);
+    world.askToCancel(job, now, actor);
     return answer("cancelling");
   }
   if (wish.kind === "retry") {
@@ -131,39 +136,6 @@ function targetOf(world: World, name: JobName): { job: Job; activeId?: JobId } |
   return successor === undefined ? { job: current } : { job: successor, activeId: current.id };
 }
 
-function list(
-  world: World,
-  filter: JobFilter,
-  page: { readonly limit: number; readonly cursor?: string },
-  now: Millis,
-): Page<Job> {
-  const before = page.cursor === undefined ? Number.POSITIVE_INFINITY : Number(decodeCursor(page.cursor, 1)[0]);
-  const found = [...world.jobs.values()]
-    .filter(({ job, seq }) => seq < before && matches(job, filter, now))
-    .sort((a, b) => b.seq - a.seq);
-  const items = found.slice(0, page.limit);
-  const last = items.at(-1);
-  return {
-    items: items.map(({ job }) => job),
-    ...(found.length > items.length && last !== undefined ? { next: encodeCursor([last.seq]) } : {}),
-  };
-}
-
-function matches(job: Job, filter: JobFilter, now: Millis): boolean {
-  return (
-    (filter.tenant === undefined || job.tenant === filter.tenant) &&
-    (filter.queue === undefined || job.queue === filter.queue) &&
-    (filter.task === undefined || job.task === filter.task) &&
-    (filter.schedule === undefined || job.schedule?.id === filter.schedule) &&
-    (filter.states === undefined || filter.states.includes(job.state)) &&
-    (filter.pending === undefined || job.state !== "pending" || shownState(job, now) === filter.pending) &&
-    (filter.keyed !== true || job.key !== undefined) &&
-    (filter.keyPrefix === undefined || job.key?.startsWith(filter.keyPrefix) === true) &&
-    (filter.dueFrom === undefined || job.dueAt >= filter.dueFrom) &&
-    (filter.dueBefore === undefined || job.dueAt < filter.dueBefore)
-  );
-}
-
 function stats(world: World, filter: StatsFilter, now: Millis): LaneCounts[] {
   const rows: LaneCounts[] = [];
   for (const queue of world.lanes.keys()) {
@@ -187,28 +159,4 @@ function stats(world: World, filter: StatsFilter, now: Millis): LaneCounts[] {
     }
   }
   return rows;
-}
-
-function purge(world: World, request: PurgeRequest, now: Millis): PurgeAnswer {
-  const completedCountMax = request.completedCountMax ?? world.retention.completedCountMax;
-  const endedCountMax = request.endedCountMax ?? world.retention.endedCountMax;
-  const kept = new Map<string, number>();
-  const doomed: JobId[] = [];
-  const finished = [...world.jobs.values()].filter(({ job }) => isFinished(job.state));
-  finished.sort((a, b) => (b.job.finishedAt ?? 0) - (a.job.finishedAt ?? 0) || b.seq - a.seq);
-  for (const { job } of finished) {
-    const completed = job.state === "completed";
-    const group = `${completed}\n${job.queue}`;
-    const rank = (kept.get(group) ?? 0) + 1;
-    const tooOld = job.expiresAt !== undefined && job.expiresAt <= now;
-    const tooMany = rank > (completed ? completedCountMax : endedCountMax);
-    if (tooOld || tooMany) doomed.push(job.id);
-    else kept.set(group, rank);
-  }
-  for (const id of doomed.slice(0, request.limit)) world.drop(id);
-  for (const [key, used] of world.idempotency) if (used.expiresAt <= now) world.idempotency.delete(key);
-  for (const [key, { expiresAt }] of world.records) {
-    if (expiresAt !== undefined && expiresAt <= now) world.records.delete(key);
-  }
-  return { deleted: Math.min(doomed.length, request.limit), more: doomed.length > request.limit };
 }

@@ -29,7 +29,7 @@ export class Lane {
   readonly ready: Heap<Stored>;
   readonly deferred: Heap<Stored>;
   pass = 0;
-  readonly weight = 1;
+  weight = 1;
 
   readonly #isLive: (stored: Stored) => boolean;
 

@@ -116,6 +116,10 @@ function unfinishedFor(world: World, schedule: Schedule) {
 function apply(world: World, step: FireStep, now: Millis): boolean {
   const { from, to } = step;
   const stored = world.schedules.get(scheduleKey(from));
+  if (stored !== undefined && step.operationJob !== undefined && world.jobs.has(step.operationJob)) {
+    world.saveSchedule(stored);
+    return true;
+  }
   if (
     stored === undefined ||
     stored.incarnation !== from.incarnation ||

@@ -1,7 +1,9 @@
 // All that the memory engine stores, and the few writes everything goes through: `save` and `saveSchedule`.
+import { cancellingEvent } from "../../core/audit.ts";
 import type { Clock, Millis } from "../../core/clock.ts";
-import type { RetentionCounts } from "../../core/engine.ts";
+import { defaults } from "../../core/defaults.ts";
 import type { NewEvent, StoredEvent } from "../../core/events.ts";
+import type { History } from "../../core/history.ts";
 import type { JobId } from "../../core/id.ts";
 import { isFinished, type Job } from "../../core/job.ts";
 import type { Queue, RateWindow } from "../../core/queue.ts";
@@ -26,7 +28,7 @@ export interface UsedKey {
 
 export class World {
   readonly clock: Clock;
-  readonly retention: RetentionCounts;
+  readonly retention: History;
   readonly jobs = new Map<JobId, Stored>();
   readonly lanes = new Map<string, Map<string, Lane>>();
   readonly leases = new Map<string, Heap<Stored>>();
@@ -52,7 +54,7 @@ export class World {
   #signals: Signal[] = [];
   #undo: (() => void)[] | undefined;
 
-  constructor(clock: Clock, retention: RetentionCounts) {
+  constructor(clock: Clock, retention: History) {
     this.clock = clock;
     this.retention = retention;
   }
@@ -88,7 +90,13 @@ export class World {
   }
 
   append(event: NewEvent | undefined): void {
-    if (event !== undefined) this.events.push({ ...event, id: ++this.#eventId });
+    if (event === undefined || this.retention.eventAgeMsMax === 0) return;
+    this.#undo?.push(() => this.events.pop());
+    this.events.push({ ...event, id: ++this.#eventId });
+    if (this.#eventId % defaults.eventTrimEvery === 0) {
+      const from = this.clock.now() - this.retention.eventAgeMsMax;
+      if ((this.events[0]?.at ?? from) < from) this.events = this.events.filter((one) => one.at >= from);
+    }
   }
 
   lane(queue: string, tenant: string): Lane {
@@ -135,6 +143,22 @@ export class World {
     }
   }
 
+  /** Stores a job as another store had it, in its place in the order of insertion; tells nobody. */
+  restore(job: Job, seq: number, now: Millis): void {
+    this.drop(job.id);
+    this.#index({ job, seq, place: placeOf(job, now) });
+    this.#seq = Math.max(this.#seq, seq);
+  }
+
+  /** The id of the last event that was ever appended. */
+  get lastEventId(): number {
+    return this.#eventId;
+  }
+
+  set lastEventId(id: number) {
+    this.#eventId = id;
+  }
+
   /** Remembers an idempotencyKey. */
   remember(key: string, used: UsedKey): void {
     const before = this.idempotency.get(key);
@@ -142,7 +166,7 @@ export class World {
     this.idempotency.set(key, used);
   }
 
-  /** Removes a finished job, as retention asks. */
+  /** Removes a job: a finished one, as retention asks, or one that is about to be restored. */
   drop(id: JobId): void {
     const stored = this.jobs.get(id);
     if (stored !== undefined) this.#unindex(stored);
@@ -179,7 +203,8 @@ export class World {
     return found;
   }
 
-  askToCancel(job: Job, now: Millis): void {
+  askToCancel(job: Job, now: Millis, actor?: string): void {
+    this.append(cancellingEvent(job, now, actor));
     this.save({ ...job, cancelRequested: true }, now);
     this.signal({ kind: "cancel", id: job.id }, now);
   }

@@ -1,7 +1,7 @@
 // Inserts many rows with several to a statement, which costs half of one by one.
 import type { Connection, Value } from "./database.ts";
 
-const rowsAtOnce = 10;
+const rowsAtOnce = 50;
 
 /** The statements that insert 1 to `rowsAtOnce` rows into a table, by the number of rows. */
 export function bulkStatements(operation: string, table: string, columns: readonly string[]): readonly string[] {

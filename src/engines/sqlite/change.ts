@@ -32,7 +32,7 @@ export function change(tx: Tx, request: Change): ChangeAnswer {
   };
   if (job.state === "active") {
     if (wish.kind !== "cancel" || wish.unleased === true) return answer("active");
-    askToCancel(tx, stored);
+    askToCancel(tx, stored, actor);
     return answer("cancelling");
   }
   if (wish.kind === "retry") {

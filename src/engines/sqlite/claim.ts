@@ -1,4 +1,5 @@
 // Claiming: expired leases first and alone, then due jobs by lane, priority, due time and insertion.
+import { claimedEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob, Job } from "../../core/job.ts";
@@ -11,13 +12,15 @@ import {
   shareLanes,
   spendRate,
 } from "../../core/queue.ts";
-import { applyClaim, supersedeExpired } from "../../core/settling.ts";
+import { applyClaim, failDamaged, supersedeExpired } from "../../core/settling.ts";
 import { endJob } from "./ending.ts";
 import { earliest, saveJob, slotsOf } from "./job-table.ts";
 import type { ReadyLane } from "./lanes.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import { findQueue, saveWindow } from "./queues.ts";
 import {
+  damagedReason,
+  isDamaged,
   type JobRow,
   jobColumns,
   type ReadyRow,
@@ -88,6 +91,7 @@ export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
   const recovered = recoverOne(tx, open, request);
   for (const queue of open) queue.deferredUntil = promote(tx, queue);
   const jobs = recovered === undefined ? take(tx, open, request) : [recovered];
+  if (tx.auditsAll) for (const job of jobs) tx.append(claimedEvent(job, tx.now));
   return { jobs, nextDueAt: earliest(open.map((queue) => nextDue(tx, queue))), paused, limited };
 }
 
@@ -125,7 +129,7 @@ function lookAt(tx: Tx, { wants }: ClaimRequest) {
 function claimedBefore({ connection }: Tx, { claimId, worker }: ClaimRequest): ClaimedJob[] {
   return connection.tuples<JobRow>(repeatStatement, claimId, worker).map((row) => {
     const job = toJob(row) as ClaimedJob;
-    return { ...job, recovered: job.attempts.at(-1)?.outcome === "lost" };
+    return { ...job, recovered: job.attempts.at(-1)?.outcome === "lost", ref: row[0] };
   });
 }
 
@@ -154,7 +158,11 @@ function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | un
     endJob(tx, supersedeExpired(job, tx.now), stored);
     return undefined;
   }
-  const claimed = applyClaim(job, leaseFor(request, true), tx.now);
+  if (isDamaged(job)) {
+    endJob(tx, failDamaged(job, damagedReason, tx.now), stored);
+    return undefined;
+  }
+  const claimed = applyClaim(job, leaseFor(request, true), tx.now, stored.seq);
   saveJob(tx, claimed, stored);
   return claimed;
 }
@@ -193,10 +201,14 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
     const before = jobs.length;
     const lanes = shareReady(tx, queue.name, room);
     for (const { seq, job } of inTurn(lanes)) {
+      if (isDamaged(job)) {
+        endJob(tx, failDamaged(job, damagedReason, tx.now), { seq, place: "ready", job });
+        continue;
+      }
       bytes += job.input.length;
       if (jobs.length > 0 && bytes > request.bytesMax) break;
       const startsNow = jobs.length < request.starts;
-      jobs.push(applyClaim(job, leaseFor(request, startsNow), tx.now));
+      jobs.push(applyClaim(job, leaseFor(request, startsNow), tx.now, seq));
       (startsNow ? starting : prefetched).push(seq);
     }
     const taken = jobs.slice(before);

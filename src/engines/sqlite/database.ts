@@ -100,9 +100,14 @@ const resultCodes: Readonly<Record<number, string>> = {
 /** SQLITE_BUSY_SNAPSHOT: the transaction read before somebody else wrote, so waiting cannot help it. */
 const busySnapshot = 517;
 
+/** Told by shape: under Jest the driver's errors are of another realm than the tests, where `instanceof` says no. */
+export function isError(thrown: unknown): thrown is Error {
+  return typeof thrown === "object" && thrown !== null && "message" in thrown && typeof thrown.message === "string";
+}
+
 /** The name of the SQLite result code that a driver threw ("BUSY", ...); undefined when it is no SQLite error. */
 export function sqliteCode(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
+  if (!isError(error)) return undefined;
   if ("errcode" in error && typeof error.errcode === "number") return resultCodes[error.errcode & 0xff] ?? "ERROR";
   if ("code" in error && typeof error.code === "string") return /^SQLITE_([A-Z]+)/.exec(error.code)?.[1];
   return undefined;
@@ -122,7 +127,7 @@ function isStaleSnapshot(error: unknown): boolean {
 
 /** Whether a transaction is already open on this very connection: its owner's, when the user passed the database in. */
 export function isNested(error: unknown): boolean {
-  return error instanceof Error && /within a transaction/.test(error.message);
+  return isError(error) && /within a transaction/.test(error.message);
 }
 
 /** Whether the file is damaged, or no SQLite database at all. */

@@ -1,5 +1,5 @@
 // The one way a job ends: totals, audit, its key's successor, retention, its schedule.
-import { jobEndEvent } from "../../core/events.ts";
+import { cancellingEvent, jobEndEvent } from "../../core/audit.ts";
 import { afterJobEnd } from "../../core/firing.ts";
 import type { JobId } from "../../core/id.ts";
 import type { Job, JobOrigin } from "../../core/job.ts";
@@ -22,7 +22,7 @@ export function endJob(tx: Tx, job: Job, before: Stored, actor?: string): Afterm
   if (state === "pending" || state === "active") throw new Error(`job ${job.id} has not ended: ${state}`);
   saveJob(tx, job, before);
   tx.lanes.addEnded(job.queue, job.tenant, state, 1);
-  const event = jobEndEvent(job, tx.now);
+  const event = jobEndEvent(job, tx.now, tx.auditsAll);
   tx.append(event === undefined ? undefined : { ...event, actor });
   promoteSuccessor(tx, job);
   return job.schedule === undefined ? {} : tellSchedule(tx, job.tenant, job.schedule, state);
@@ -55,7 +55,8 @@ export function cancelForSchedule(tx: Tx, id: JobId, cause: "cancelled" | "repla
 }
 
 /** Asks an active job's worker to stop. */
-export function askToCancel(tx: Tx, stored: Stored): void {
+export function askToCancel(tx: Tx, stored: Stored, actor?: string): void {
+  tx.append(cancellingEvent(stored.job, tx.now, actor));
   saveJob(tx, { ...stored.job, cancelRequested: true }, stored);
   tx.cancelling(stored.job.id);
 }

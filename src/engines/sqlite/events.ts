@@ -1,47 +1,68 @@
-// The audit log in SQLite: the contract's EventStore. Events are appended by the transactions that they record.
+// The audit log in SQLite: the contract's EventStore. Events are appended by the transactions that they record: there is
+// one writer at a time, so ids are seen in their order.
 import type { EventStore } from "../../core/engine.ts";
-import type { EventFilter, EventType, StoredEvent } from "../../core/events.ts";
+import type { EventFilter, EventPage, EventType, StoredEvent } from "../../core/events.ts";
 import { jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
 import type { Page } from "../../core/page.ts";
-import { filterOf, filterValue, readNewest, whenGiven } from "./listing.ts";
+import { filterOf, filterValue, inBothOrders, readPage, whenGiven } from "./listing.ts";
 import type { Steps } from "./tx.ts";
 
-const filter = filterOf(["of_tenant", "of_types", "of_job", "of_schedule", "of_queue", "at_from", "at_before"]);
+const filter = filterOf([
+  "of_tenant",
+  "of_types",
+  "of_job",
+  "of_schedule",
+  "of_queue",
+  "of_actor",
+  "at_from",
+  "at_before",
+]);
 
 const columns = "id, type, tenant, at, job, schedule, queue, actor, data";
 
 const conditions = [
-  "id < ? AND id >= ?",
+  "id > ? AND id < ?",
   whenGiven("of_tenant", (tenant) => `tenant = ${tenant}`),
   whenGiven("of_types", (types) => `type IN (SELECT value FROM json_each(${types}))`),
   whenGiven("of_job", (job) => `job = ${job}`),
   whenGiven("of_schedule", (schedule) => `schedule = ${schedule}`),
   whenGiven("of_queue", (queue) => `queue = ${queue}`),
+  whenGiven("of_actor", (actor) => `actor = ${actor}`),
   whenGiven("at_from", (from) => `at >= ${from}`),
   whenGiven("at_before", (before) => `at < ${before}`),
 ].join("\n  AND ");
 
-const listStatement = `-- events.list
+const listStatements = inBothOrders(
+  (direction) => `-- events.list
 ${filter}
-SELECT ${columns} FROM punctual_events WHERE ${conditions} ORDER BY id DESC LIMIT ?`;
+SELECT ${columns} FROM punctual_events WHERE ${conditions} ORDER BY id ${direction} LIMIT ?`,
+);
 
-const listOfJobStatement = `-- events.listOfJob
+const listOfJobStatements = inBothOrders(
+  (direction) => `-- events.listOfJob
 ${filter}
-SELECT ${columns} FROM punctual_events WHERE job = ${filterValue("of_job")} AND ${conditions} ORDER BY id DESC LIMIT ?`;
+SELECT ${columns} FROM punctual_events WHERE job = ${filterValue("of_job")} AND ${conditions}
+ORDER BY id ${direction} LIMIT ?`,
+);
 
-const listOfScheduleStatement = `-- events.listOfSchedule
+const listOfScheduleStatements = inBothOrders(
+  (direction) => `-- events.listOfSchedule
 ${filter}
 SELECT ${columns} FROM punctual_events
 WHERE tenant = ${filterValue("of_tenant")} AND schedule = ${filterValue("of_schedule")} AND ${conditions}
-ORDER BY id DESC LIMIT ?`;
+ORDER BY id ${direction} LIMIT ?`,
+);
 
-const stepStatement = `-- events.listStep
-SELECT id FROM punctual_events WHERE id < ? ORDER BY id DESC LIMIT 1 OFFSET ?`;
+const stepStatements = inBothOrders(
+  (direction) => `-- events.listStep
+SELECT id FROM punctual_events WHERE id > ? AND id < ? ORDER BY id ${direction} LIMIT 1 OFFSET ?`,
+);
 
-const purgeStatement = `-- events.purge
-DELETE FROM punctual_events WHERE id IN (SELECT id FROM punctual_events WHERE at < ? ORDER BY at LIMIT ?)`;
-
-const anyOldStatement = "-- events.anyOld\nSELECT 1 AS found FROM punctual_events WHERE at < ? LIMIT 1";
+const stepOfScheduleStatements = inBothOrders(
+  (direction) => `-- events.listStepOfSchedule
+SELECT id FROM punctual_events WHERE tenant = ? AND schedule = ? AND id > ? AND id < ?
+ORDER BY id ${direction} LIMIT 1 OFFSET ?`,
+);
 
 interface EventRow {
   readonly id: number;
@@ -62,41 +83,39 @@ export function eventStore(steps: Steps): EventStore {
         for (const event of events) tx.append(event);
       }),
     list: (filter, page) => list(steps, filter, page),
-    purge: ({ olderThanMs, limit }) =>
-      steps.write(({ connection, now }) => {
-        const deleted = connection.run(purgeStatement, now - olderThanMs, limit);
-        return { deleted, more: connection.get(anyOldStatement, now - olderThanMs) !== undefined };
-      }),
+    purge: (request) => steps.write((tx) => tx.retention.purgeEvents(tx, request)),
   };
 }
 
-async function list(
-  steps: Steps,
-  filter: EventFilter,
-  page: { readonly limit: number; readonly cursor?: string },
-): Promise<Page<StoredEvent>> {
+async function list(steps: Steps, filter: EventFilter, page: EventPage): Promise<Page<StoredEvent>> {
   const values = [
     filter.tenant ?? null,
     filter.types === undefined ? null : JSON.stringify(filter.types),
     filter.job === undefined ? null : jobIdToBytes(filter.job),
     filter.schedule ?? null,
     filter.queue ?? null,
+    filter.actor ?? null,
     filter.from ?? null,
     filter.before ?? null,
   ];
-  const statement = statementFor(filter);
-  const { rows, next } = await readNewest<EventRow>(steps, page, {
-    stepStatement: statement === listStatement ? stepStatement : undefined,
-    read: (connection, span, limit) => connection.all(statement, ...values, ...span, limit),
+  const { order = "newest" } = page;
+  const way = wayTo(filter);
+  const { rows, next } = await readPage<EventRow>(steps, page, {
+    order,
+    above: filter.afterId,
+    findStep: (connection, span, rows) =>
+      way.step === undefined ? undefined : connection.get<EventRow>(way.step[order], ...way.values, ...span, rows)?.id,
+    read: (connection, span, limit) => connection.all(way.list[order], ...values, ...span, limit),
     numberOf: ({ id }) => id,
   });
   return { items: rows.map(toEvent), ...(next === undefined ? {} : { next }) };
 }
 
-/** The statement that looks at the fewest events. */
-function statementFor({ tenant, job, schedule }: EventFilter): string {
-  if (job !== undefined) return listOfJobStatement;
-  return tenant !== undefined && schedule !== undefined ? listOfScheduleStatement : listStatement;
+/** The statements that look at the fewest events; a job has so few that one step reads them all. */
+function wayTo({ tenant, job, schedule }: EventFilter) {
+  if (job !== undefined) return { list: listOfJobStatements, values: [] };
+  if (tenant === undefined || schedule === undefined) return { list: listStatements, step: stepStatements, values: [] };
+  return { list: listOfScheduleStatements, step: stepOfScheduleStatements, values: [tenant, schedule] };
 }
 
 function toEvent(row: EventRow): StoredEvent {

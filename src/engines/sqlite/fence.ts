@@ -22,6 +22,11 @@ type FenceRow = readonly [
   detail: string | null,
 ];
 
+const fencesAtStatement = `-- jobs.fencesAt
+SELECT seqs.key, seq, tenant, queue, place, attempt, token, cancel_requested,
+  jobs.key IS NOT NULL OR schedule IS NOT NULL, detail
+FROM json_each(?) AS seqs CROSS JOIN punctual_jobs AS jobs WHERE jobs.seq = seqs.value`;
+
 /** A pending or active job as a fence sees it. */
 export interface Fence extends LeaseState {
   readonly seq: number;
@@ -33,10 +38,19 @@ export interface Fence extends LeaseState {
   readonly detail: string | null;
 }
 
-/** The fences of jobs, each at its id's place in the list; null asks for none, undefined says that there is none. */
-export function readFences({ connection }: Tx, ids: readonly (JobId | null)[]): (Fence | undefined)[] {
-  const fences: (Fence | undefined)[] = new Array(ids.length).fill(undefined);
-  for (const row of connection.tuples<FenceRow>(fencesStatement, JSON.stringify(ids))) {
+/** The fences of jobs, each at its id's place in the list; undefined says that there is none. */
+export function readFences({ connection }: Tx, ids: readonly JobId[]): (Fence | undefined)[] {
+  return inOrder(ids.length, connection.tuples<FenceRow>(fencesStatement, JSON.stringify(ids)));
+}
+
+/** The same by the rows that leases point at. Their token tells whether it is still the same job that lies there. */
+export function readFencesAt({ connection }: Tx, seqs: readonly number[]): (Fence | undefined)[] {
+  return inOrder(seqs.length, connection.tuples<FenceRow>(fencesAtStatement, `[${seqs.join(",")}]`));
+}
+
+function inOrder(count: number, rows: readonly FenceRow[]): (Fence | undefined)[] {
+  const fences: (Fence | undefined)[] = new Array(count).fill(undefined);
+  for (const row of rows) {
     const [index, seq, tenant, queue, place, attempt, token, cancelRequested, tied, detail] = row;
     fences[index] = {
       seq,

@@ -1,25 +1,29 @@
 // The SQLite engine: the embedded default. One file, any number of processes on one machine.
 import type { Clock } from "../../core/clock.ts";
-import { defaults } from "../../core/defaults.ts";
 import { shown } from "../../core/duration.ts";
-import type { Engine, RetentionCounts } from "../../core/engine.ts";
+import type { Engine } from "../../core/engine.ts";
 import { InvalidInputError } from "../../core/errors.ts";
+import { type HistoryOptions, resolveHistory } from "../../core/history.ts";
 import { refuseUnknown } from "../../core/options.ts";
 import type { Database } from "./database.ts";
 import { eventStore } from "./events.ts";
 import { pathOf } from "./file.ts";
+import { inspectionStore } from "./inspection.ts";
 import { jobStore } from "./jobs.ts";
+import { migrationStore } from "./migrations/store.ts";
+import type { OpenOptions } from "./opening.ts";
 import { queueStore } from "./queues.ts";
 import { recordStore } from "./records.ts";
 import { Retention } from "./retention.ts";
 import { scheduleStore } from "./schedules.ts";
 import { Store } from "./store.ts";
+import { transferStore } from "./transfer.ts";
 import type { Steps } from "./tx.ts";
 
 export type { Database, Statement, Value } from "./database.ts";
 
 /** Options of the SQLite engine. */
-export interface SqliteOptions {
+export interface SqliteOptions extends HistoryOptions {
   /** The store's clock; the machine's by default. */
   readonly clock?: Clock;
   /**
@@ -27,10 +31,13 @@ export interface SqliteOptions {
    * A database of the user's own keeps its setting when this is absent.
    */
   readonly synchronous?: "normal" | "full";
-  /** Finished jobs kept per queue; 100 completed and 1,000 failed or cancelled by default. */
-  readonly retention?: Partial<RetentionCounts>;
   /** Refuses to make a store where there is none; false by default. */
   readonly mustExist?: boolean;
+  /**
+   * Whether opening applies the schema's missing steps; true by default. With false a store that lacks some is refused
+   * (STORE_OUTDATED) until `punctual migrate` has been run.
+   */
+  readonly migrate?: boolean;
 }
 
 /**
@@ -40,26 +47,25 @@ export interface SqliteOptions {
  * @throws InvalidInputError
  */
 export function sqlite(location: string | Database, options: SqliteOptions = {}): Engine<Database> {
-  refuseUnknown(options, ["clock", "synchronous", "retention", "mustExist"], "");
-  const { clock = { now: () => Date.now() }, synchronous, retention = {}, mustExist = false } = options;
+  refuseUnknown(options, ["clock", "synchronous", "retention", "audit", "mustExist", "migrate"], "");
+  const { clock = { now: () => Date.now() }, synchronous, mustExist = false, migrate = true } = options;
   if (synchronous !== undefined && synchronous !== "normal" && synchronous !== "full") {
     throw new InvalidInputError('synchronous must be "normal" or "full"', { field: "synchronous" });
   }
-  const store = new Store(
-    {
-      location: typeof location === "string" ? pathOf(location) : checkDatabase(location, "location"),
-      clock,
-      synchronous,
-      mustExist,
-    },
-    new Retention({
-      completedCountMax: retention.completedCountMax ?? defaults.completedCountMax,
-      endedCountMax: retention.endedCountMax ?? defaults.endedCountMax,
-    }),
-  );
+  const openOptions: OpenOptions = {
+    location: typeof location === "string" ? pathOf(location) : checkDatabase(location, "location"),
+    clock,
+    synchronous,
+    mustExist,
+    migrate,
+  };
+  const store = new Store(openOptions, new Retention(resolveHistory(options)));
   const contract = contractOf(store, clock);
   return {
     ...contract,
+    transfer: transferStore(store),
+    inspection: inspectionStore(store),
+    migrations: migrationStore(openOptions, () => (store.isOpen ? store : undefined)),
     open: () => store.open(),
     close: () => store.close(),
     watch: async (onSignal) => store.watch(onSignal),

@@ -1,4 +1,5 @@
 // Inserting jobs: repeats, idempotency keys, the two slots of a key, limits; and the straight path of those that have none.
+import { scheduledEvent } from "../../core/audit.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { Insert, InsertAnswer, InsertedJob } from "../../core/engine.ts";
 import { type Guardrails, shapeLimit } from "../../core/guardrails.ts";
@@ -124,6 +125,7 @@ class StraightInsert {
     );
     tx.lanes.add(job.queue, job.tenant, place, 1);
     tx.wake(job.queue, job.dueAt);
+    if (tx.auditsAll) tx.append(scheduledEvent(job, "created", tx.now));
   }
 }
 
@@ -193,6 +195,7 @@ function replace(tx: Tx, job: NewJob, guardrails: Guardrails | undefined, before
   checkShape(tx, job, guardrails);
   const after = replaceJob(before.job, job, tx.now);
   saveJob(tx, after, before);
+  if (tx.auditsAll) tx.append(scheduledEvent(after, "replaced", tx.now));
   return answer("replaced", after);
 }
 
@@ -205,6 +208,7 @@ function create(tx: Tx, job: NewJob, guardrails: Guardrails | undefined, success
   }
   const created = { ...beginJob(job, tx.now), successor };
   saveJob(tx, created);
+  if (tx.auditsAll) tx.append(scheduledEvent(created, "created", tx.now));
   return answer("created", created);
 }
 

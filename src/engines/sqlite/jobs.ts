@@ -1,72 +1,19 @@
 // Jobs in SQLite: the contract's JobStore.
 import type { Millis } from "../../core/clock.ts";
-import type { JobFilter, JobStore, StatsFilter } from "../../core/engine.ts";
-import type { Job } from "../../core/job.ts";
-import type { Page } from "../../core/page.ts";
+import type { JobStore, StatsFilter } from "../../core/engine.ts";
 import type { LaneCounts } from "../../core/queue.ts";
 import { change } from "./change.ts";
 import { claim, nothingToClaim } from "./claim.ts";
-import type { Value } from "./database.ts";
 import { extendAll } from "./extend.ts";
 import { insertAll } from "./insert.ts";
+import { listJobs } from "./job-listing.ts";
 import { findJob } from "./job-table.ts";
-import { filterOf, filterValue, readNewest, whenGiven } from "./listing.ts";
-import { finishedColumns, type JobRow, jobColumns, type Place, toJob } from "./rows.ts";
+import { filterOf, whenGiven } from "./listing.ts";
 import { settleAll } from "./settle.ts";
 import type { Steps, Tx } from "./tx.ts";
 
 /** Deferred jobs that came due unobserved are counted up to here (J14). */
 const dueCountMax = 10_000;
-
-const filter = filterOf([
-  "of_tenant",
-  "of_queue",
-  "of_task",
-  "of_schedule",
-  "of_places",
-  "of_pending",
-  "at_now",
-  "of_keyed",
-  "of_prefix",
-  "due_from",
-  "due_before",
-]);
-
-/** Which half of the pending jobs a row is of: due and claimable, or not. */
-const pendingHalf = `CASE WHEN place = 'ready' OR (place = 'deferred' AND due_at <= ${filterValue("at_now")})
-  THEN 'waiting' ELSE 'delayed' END`;
-
-const conditions = [
-  "seq < ? AND seq >= ?",
-  whenGiven("of_tenant", (tenant) => `tenant = ${tenant}`),
-  whenGiven("of_queue", (queue) => `queue = ${queue}`),
-  whenGiven("of_task", (task) => `task = ${task}`),
-  whenGiven("of_schedule", (schedule) => `schedule = ${schedule}`),
-  whenGiven("of_places", (places) => `place IN (SELECT value FROM json_each(${places}))`),
-  whenGiven("of_pending", (half) => `place NOT IN ('ready', 'deferred', 'held') OR ${half} = ${pendingHalf}`),
-  whenGiven("of_keyed", () => "key IS NOT NULL"),
-  whenGiven("of_prefix", (prefix) => `substr(key, 1, length(${prefix})) = ${prefix}`),
-  whenGiven("due_from", (from) => `due_at >= ${from}`),
-  whenGiven("due_before", (before) => `due_at < ${before}`),
-].join("\n  AND ");
-
-const finishedPart = `UNION ALL
-SELECT ${finishedColumns} FROM punctual_finished WHERE ${conditions}
-ORDER BY seq DESC LIMIT ?`;
-
-const listStatement = `-- jobs.list
-${filter}
-SELECT ${jobColumns} FROM punctual_jobs WHERE ${conditions}
-${finishedPart}`;
-
-// Without pending jobs, however many there are, a listing is short.
-const listStartedStatement = `-- jobs.listStarted
-${filter}
-SELECT ${jobColumns} FROM punctual_jobs INDEXED BY punctual_jobs_active WHERE place = 'active' AND ${conditions}
-${finishedPart}`;
-
-const stepStatement = `-- jobs.listStep
-SELECT seq FROM punctual_jobs WHERE seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?`;
 
 const statsStatement = `-- jobs.stats
 ${filterOf(["of_tenant", "of_queue"])}
@@ -114,45 +61,10 @@ export function jobStore(steps: Steps): JobStore {
         const job = findJob(tx, id)?.job;
         return tenant === undefined || job?.tenant === tenant ? job : undefined;
       }),
-    list: (filter, page) => list(steps, filter, page),
+    list: (filter, page) => listJobs(steps, filter, page),
     stats: (filter) => steps.read((tx) => stats(tx, filter)),
     purge: (request) => steps.write((tx) => tx.retention.purge(tx, request)),
   };
-}
-
-async function list(
-  steps: Steps,
-  filter: JobFilter,
-  page: { readonly limit: number; readonly cursor?: string },
-): Promise<Page<Job>> {
-  const values = filterValues(filter, await steps.read(({ now }) => now));
-  const withPending = filter.states === undefined || filter.states.includes("pending");
-  const { rows, next } = await readNewest<JobRow>(steps, page, {
-    stepStatement: withPending ? stepStatement : undefined,
-    read: (connection, span, limit) =>
-      connection.tuples(withPending ? listStatement : listStartedStatement, ...values, ...span, ...span, limit),
-    numberOf: ([seq]) => seq,
-  });
-  return { items: rows.map(toJob), ...(next === undefined ? {} : { next }) };
-}
-
-function filterValues(filter: JobFilter, now: Millis): Value[] {
-  const places = filter.states?.flatMap((state): Place[] =>
-    state === "pending" ? ["ready", "deferred", "held"] : [state],
-  );
-  return [
-    filter.tenant ?? null,
-    filter.queue ?? null,
-    filter.task ?? null,
-    filter.schedule ?? null,
-    places === undefined ? null : JSON.stringify(places),
-    filter.pending ?? null,
-    now,
-    filter.keyed === true ? 1 : null,
-    filter.keyPrefix ?? null,
-    filter.dueFrom ?? null,
-    filter.dueBefore ?? null,
-  ];
 }
 
 function stats(tx: Tx, filter: StatsFilter): LaneCounts[] {

@@ -33,10 +33,11 @@ VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)`;
 // Only when a lane fills or empties: the counters alone touch no index.
 const listStatement = "-- lanes.list\nUPDATE punctual_lanes SET listed = ?, pass = ? WHERE lane = ?";
 
+// The queue is bound twice: node:sqlite of Node 22.14 and 24.0 does not take numbered parameters (`?1`).
 const enteringPassStatement = `-- lanes.enteringPass
 SELECT coalesce(
-  (SELECT pass FROM punctual_lanes WHERE queue = ?1 AND listed = 1 ORDER BY pass LIMIT 1),
-  (SELECT max(pass) FROM punctual_lanes WHERE queue = ?1)
+  (SELECT pass FROM punctual_lanes WHERE queue = ? AND listed = 1 ORDER BY pass LIMIT 1),
+  (SELECT max(pass) FROM punctual_lanes WHERE queue = ?)
 ) AS pass`;
 
 const takeStatement = `-- lanes.take
@@ -164,6 +165,7 @@ export class Lanes {
    * ready, at the greatest pass there is, so that nobody saves up over an idle moment.
    */
   #enteringPass(queue: string, pass: number): number {
-    return Math.max(pass, this.#connection.get<{ pass: number | null }>(enteringPassStatement, queue)?.pass ?? 0);
+    const row = this.#connection.get<{ pass: number | null }>(enteringPassStatement, queue, queue);
+    return Math.max(pass, row?.pass ?? 0);
   }
 }

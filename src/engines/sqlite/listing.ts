@@ -1,6 +1,6 @@
 // Listings: static statements whose filters may be absent, and pages read in steps that do not hold up the event loop.
 import { setImmediate } from "node:timers/promises";
-import { decodeCursor, encodeCursor } from "../../core/page.ts";
+import { decodePosition, encodePosition, type Order } from "../../core/page.ts";
 import type { Connection } from "./database.ts";
 import type { Steps } from "./tx.ts";
 
@@ -22,39 +22,66 @@ export function whenGiven(name: string, condition: (value: string) => string): s
   return `(${filterValue(name)} IS NULL OR ${condition(filterValue(name))})`;
 }
 
+/** The same statement in both orders; `write` is told what to sort and to compare by. */
+export function inBothOrders(write: (direction: "ASC" | "DESC") => string): Readonly<Record<Order, string>> {
+  return { newest: write("DESC"), oldest: write("ASC") };
+}
+
+/** Which rows a step looks at: those with numbers between the two, without them. */
+export type Span = readonly [above: number, below: number];
+
 /** What is listed by a number that grows with each row. */
-export interface Newest<Row> {
-  /** Answers the number so many rows below another one; absent where the rows are few. */
-  readonly stepStatement?: string | undefined;
-  /** The matching rows with `from <= number < before`, newest first. */
-  read(connection: Connection, span: readonly [before: number, from: number], limit: number): readonly Row[];
+export interface Numbered<Row> {
+  readonly order: Order;
+  /** No row with this number or a smaller one is listed. */
+  readonly above?: number | undefined;
+  /** The number so many rows further into the span, or nothing when fewer are left. */
+  findStep(connection: Connection, span: Span, rows: number): number | undefined;
+  /** The matching rows of a span, in order. */
+  read(connection: Connection, span: Span, limit: number): readonly Row[];
   numberOf(row: Row): number;
 }
 
-/** One page of rows, newest first. */
-export async function readNewest<Row>(
+/** A page as it was asked for. */
+export interface PageAsked {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+/** One page of rows, from either end. */
+export async function readPage<Row>(
   steps: Steps,
-  page: { readonly limit: number; readonly cursor?: string },
-  { stepStatement, read, numberOf }: Newest<Row>,
+  page: PageAsked,
+  { order, above = -1, findStep, read, numberOf }: Numbered<Row>,
 ): Promise<{ readonly rows: readonly Row[]; readonly next?: string }> {
-  let before = page.cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(decodeCursor(page.cursor, 1)[0]);
+  const [position] = page.cursor === undefined ? [] : decodePosition(page.cursor, order, 1);
+  let span: Span =
+    order === "newest"
+      ? [above, position ?? Number.MAX_SAFE_INTEGER]
+      : [Math.max(above, position ?? above), Number.MAX_SAFE_INTEGER];
   const rows: Row[] = [];
   for (;;) {
-    const from = await steps.read(({ connection }) => {
-      const step =
-        stepStatement === undefined
-          ? undefined
-          : connection.tuples<readonly [number]>(stepStatement, before, stepRowsMax);
-      const lowest = step?.[0]?.[0];
-      rows.push(...read(connection, [before, lowest ?? 0], page.limit + 1 - rows.length));
-      return lowest;
+    const step = await steps.read(({ connection }) => {
+      const found = findStep(connection, span, stepRowsMax);
+      const part = found === undefined ? span : partOf(span, found, order);
+      rows.push(...read(connection, part, page.limit + 1 - rows.length));
+      return found;
     });
-    if (from === undefined || rows.length > page.limit) break;
-    before = from;
+    if (step === undefined || rows.length > page.limit) break;
+    span = restOf(span, step, order);
     await setImmediate();
   }
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   if (rows.length <= page.limit || last === undefined) return { rows: shown };
-  return { rows: shown, next: encodeCursor([numberOf(last)]) };
+  return { rows: shown, next: encodePosition(order, [numberOf(last)]) };
+}
+
+/** The part of a span up to a step, and with it. */
+function partOf([above, below]: Span, step: number, order: Order): Span {
+  return order === "newest" ? [step - 1, below] : [above, step + 1];
+}
+
+function restOf([above, below]: Span, step: number, order: Order): Span {
+  return order === "newest" ? [above, step] : [step, below];
 }

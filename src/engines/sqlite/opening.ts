@@ -1,8 +1,9 @@
 // Opening a store: everything that can refuse it comes before the first write.
 import { existsSync } from "node:fs";
 import type { Clock } from "../../core/clock.ts";
-import { EngineNotConfiguredError, PunctualError, StoreUnsafeError } from "../../core/errors.ts";
-import { Connection, type Database, rollBack, sqliteCode } from "./database.ts";
+import { EngineNotConfiguredError, PunctualError, StoreOutdatedError, StoreUnsafeError } from "../../core/errors.ts";
+import type { MigrationStep } from "../../core/schema.ts";
+import { Connection, type Database, isError, rollBack, sqliteCode } from "./database.ts";
 import { applicationId, checkContent, checkHeader, checkPlace, isNew, openFile } from "./file.ts";
 import { checkEpoch, checkTables, hasStore, migrate, missing, refuseTaken } from "./migrations/migrate.ts";
 import { patiently, translate } from "./patience.ts";
@@ -15,6 +16,8 @@ export interface OpenOptions {
   readonly synchronous: "normal" | "full" | undefined;
   /** Refuses to make a store where there is none. */
   readonly mustExist: boolean;
+  /** Applies the schema's missing steps; else a store that lacks some is refused. */
+  readonly migrate: boolean;
 }
 
 /** An open store. */
@@ -22,6 +25,8 @@ export interface OpenStore {
   readonly connection: Connection;
   /** How long the user's own connection blocks when it is busy, in ms; ours never does. */
   readonly blocksMs: number;
+  /** The steps of the schema that were applied just now. */
+  readonly applied: readonly MigrationStep[];
 }
 
 /** @throws StoreCorruptError, StoreTooNewError, StoreUnsafeError, EngineNotConfiguredError: the file is untouched. */
@@ -65,14 +70,24 @@ async function lookFirst(path: string, options: OpenOptions): Promise<void> {
   }
 }
 
-function check(connection: Connection, { location, mustExist }: OpenOptions): void {
+function check(connection: Connection, { location, mustExist, migrate }: OpenOptions): void {
   if (hasStore(connection)) {
     checkTables(connection);
     checkEpoch(connection);
+    if (!migrate) refuseOutdated(connection);
     return;
   }
   if (mustExist && location !== ":memory:") throw noStore(typeof location === "string" ? location : "the database");
   refuseTaken(connection);
+  if (!migrate) refuseOutdated(connection);
+}
+
+function refuseOutdated(connection: Connection): void {
+  const steps = missing(connection).map(({ id, name }) => `${id} (${name})`);
+  if (steps.length === 0) return;
+  throw new StoreOutdatedError(`the store lacks ${steps.length === 1 ? "step" : "steps"} ${steps.join(", ")}`, {
+    details: { steps: missing(connection).map(({ id }) => id) },
+  });
 }
 
 async function openOn(connection: Connection, options: OpenOptions): Promise<OpenStore> {
@@ -80,8 +95,8 @@ async function openOn(connection: Connection, options: OpenOptions): Promise<Ope
   await patiently(() => check(connection, options));
   const blocksMs = path === undefined ? timeoutOf(connection) : 0;
   await setUp(connection, path, options.synchronous);
-  await patiently(() => applyMissing(connection, options.clock, path !== undefined));
-  return { connection, blocksMs };
+  const applied = await patiently(() => applyMissing(connection, options.clock, path !== undefined));
+  return { connection, blocksMs, applied };
 }
 
 async function setUp(connection: Connection, path: string | undefined, synchronous: "normal" | "full" | undefined) {
@@ -99,15 +114,16 @@ async function setUp(connection: Connection, path: string | undefined, synchrono
   if (wanted !== undefined) connection.database.exec(`PRAGMA synchronous = ${wanted.toUpperCase()}`);
 }
 
-function applyMissing(connection: Connection, clock: Clock, ours: boolean): void {
-  if (missing(connection).length === 0) return;
+function applyMissing(connection: Connection, clock: Clock, ours: boolean): MigrationStep[] {
+  if (missing(connection).length === 0) return [];
   connection.run("-- migrations.begin\nBEGIN IMMEDIATE");
   try {
     // Another process may have been here since.
     checkEpochIfAny(connection);
     if (ours && isNew(connection)) connection.database.exec(`PRAGMA application_id = ${applicationId}`);
-    migrate(connection, clock.now());
+    const applied = migrate(connection, clock.now());
     connection.run("-- migrations.commit\nCOMMIT");
+    return applied;
   } catch (error) {
     rollBack(connection);
     throw error;
@@ -121,7 +137,7 @@ function checkEpochIfAny(connection: Connection): void {
 /** Whether the file or its folder may not be read or written; waiting does not change that. */
 function isForbidden(error: unknown): boolean {
   const cause = error instanceof PunctualError ? error.cause : error;
-  const code = sqliteCode(cause) ?? (cause instanceof Error && "code" in cause ? cause.code : undefined);
+  const code = sqliteCode(cause) ?? (isError(cause) && "code" in cause ? cause.code : undefined);
   return ["CANTOPEN", "READONLY", "EACCES", "EPERM", "EROFS"].includes(String(code));
 }
 

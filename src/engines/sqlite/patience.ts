@@ -1,7 +1,7 @@
 // Waiting for a locked database without holding up the event loop, and the driver's errors as those of the catalogue.
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { NotWrittenError, PunctualError, StoppedError, StoreCorruptError } from "../../core/errors.ts";
-import { isBusy, isCorrupt, isNested, sqliteCode } from "./database.ts";
+import { isBusy, isCorrupt, isError, isNested, sqliteCode } from "./database.ts";
 
 /** A call gives up after waiting this long for others' transactions, in ms. */
 const busyMsMax = 10_000;
@@ -43,16 +43,16 @@ export function attempt<T>(work: () => T): Tried<T> {
 
 /** A table or column that is gone does not come back by waiting. */
 function isSchemaFault(error: unknown): boolean {
-  return error instanceof Error && /no such (?:table|column): \w*punctual_|has no column named/.test(error.message);
+  return isError(error) && /no such (?:table|column): \w*punctual_|has no column named/.test(error.message);
 }
 
 /** A driver's error as one of the catalogue; whatever transaction it met has been rolled back. */
 export function translate(error: unknown, what: string): unknown {
-  if (error instanceof Error && "code" in error && error.code === "ERR_INVALID_STATE") {
+  if (isError(error) && "code" in error && error.code === "ERR_INVALID_STATE") {
     return new StoppedError(`${what}: ${error.message}`, { mend: "Pass a database that is open.", cause: error });
   }
   if (error instanceof PunctualError || sqliteCode(error) === undefined) return error;
-  const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  const message = `${what}: ${isError(error) ? error.message : String(error)}`;
   return isCorrupt(error) || isSchemaFault(error)
     ? new StoreCorruptError(message, { cause: error })
     : new NotWrittenError(message, { cause: error });

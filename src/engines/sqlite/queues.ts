@@ -76,3 +76,8 @@ function toQueue(row: QueueRow): Queue {
     rate: row.rate === null ? undefined : JSON.parse(row.rate),
   };
 }
+
+/** A place has become free: where claims are limited by it, someone may be waiting for it. */
+export function wakeLimited(tx: Tx, queue: string): void {
+  if (findQueue(tx, queue)?.queue.concurrency !== undefined) tx.wake(queue, tx.now);
+}

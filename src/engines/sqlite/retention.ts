@@ -1,8 +1,15 @@
-// Retention (J10): trims finished jobs by count as they come, in amortised batches, and purges what is too old.
+// Retention (J10, N5): trims finished jobs by count and the audit log by age as they come, in amortised batches, so that
+// both stay bounded where no janitor runs; and purges what is too old.
+
+import { purgedEventsEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
-import type { PurgeAnswer, PurgeRequest, RetentionCounts } from "../../core/engine.ts";
+import type { EventPurge, PurgeAnswer, PurgeRequest, RetentionCounts } from "../../core/engine.ts";
+import type { NewEvent } from "../../core/events.ts";
+import type { History } from "../../core/history.ts";
 import type { Connection } from "./database.ts";
+import { purgeFinished } from "./finished-purge.ts";
+import type { Group } from "./finished-sources.ts";
 import type { Lanes } from "./lanes.ts";
 import type { Place } from "./rows.ts";
 
@@ -11,9 +18,8 @@ interface Step {
   readonly connection: Connection;
   readonly lanes: Lanes;
   readonly now: Millis;
+  append(event: NewEvent): void;
 }
-
-type Group = "completed" | "ended";
 
 /** So many more than the limit may lie in a queue before they are trimmed together. */
 const slack = 200;
@@ -61,6 +67,11 @@ const forgetRecordsStatement = `-- retention.forgetRecords
 DELETE FROM punctual_records WHERE key IN (
   SELECT key FROM punctual_records WHERE expires_at IS NOT NULL AND expires_at <= ? LIMIT ?)`;
 
+const purgeEventsStatement = `-- events.purge
+DELETE FROM punctual_events WHERE id IN (SELECT id FROM punctual_events WHERE at < ? ORDER BY at LIMIT ?)`;
+
+const anyOldEventStatement = "-- events.anyOld\nSELECT 1 AS found FROM punctual_events WHERE at < ? LIMIT 1";
+
 interface Dropped {
   readonly queue: string;
   readonly tenant: string;
@@ -69,12 +80,27 @@ interface Dropped {
 
 /** Remembers how much this process has written to each queue's history since it last trimmed it. */
 export class Retention {
-  readonly counts: RetentionCounts;
+  readonly history: History;
   readonly #written = new Map<string, { readonly queue: string; readonly group: Group; count: number }>();
   #full = false;
+  /** As with jobs, what a process finds at its first event is trimmed first. */
+  #events = defaults.eventTrimEvery - 1;
 
-  constructor(counts: RetentionCounts) {
-    this.counts = counts;
+  constructor(history: History) {
+    this.history = history;
+  }
+
+  get counts(): RetentionCounts {
+    return this.history;
+  }
+
+  get keepsEvents(): boolean {
+    return this.history.eventAgeMsMax > 0;
+  }
+
+  /** An event has been stored. */
+  addEvent(): void {
+    this.#events++;
   }
 
   /** `count` finished jobs have been stored. */
@@ -90,8 +116,13 @@ export class Retention {
     if (written.count >= slack) this.#full = true;
   }
 
-  /** Trims the queues that have grown by `slack` jobs. */
+  /** Trims the queues that have grown by `slack` jobs, and the audit log. */
   trim(tx: Step): void {
+    if (this.#events >= defaults.eventTrimEvery) {
+      this.#events = 0;
+      const before = tx.now - this.history.eventAgeMsMax;
+      tx.connection.run(purgeEventsStatement, before, 2 * defaults.eventTrimEvery);
+    }
     if (!this.#full) return;
     this.#full = false;
     for (const written of this.#written.values()) {
@@ -103,6 +134,7 @@ export class Retention {
 
   /** A bounded round of the janitor's work. */
   purge(tx: Step, request: PurgeRequest): PurgeAnswer {
+    if (request.finished !== undefined) return purgeFinished(tx, request.finished, request.limit);
     const { connection, now } = tx;
     tx.lanes.flush();
     let left = request.limit;
@@ -125,6 +157,16 @@ export class Retention {
         this.#overfull(tx, "completed", limits.completed).length > 0 ||
         this.#overfull(tx, "ended", limits.ended).length > 0);
     return { deleted: request.limit - left, more: moreJobs || keys === request.limit || records === request.limit };
+  }
+
+  /** Deletes old events, those that came first before others. */
+  purgeEvents(tx: Step, { named, olderThanMs, limit }: EventPurge): PurgeAnswer {
+    const { connection, now } = tx;
+    const before = named?.before ?? now - (olderThanMs ?? this.history.eventAgeMsMax);
+    const deleted = connection.run(purgeEventsStatement, before, limit);
+    const more = connection.get(anyOldEventStatement, before) !== undefined;
+    if (named !== undefined && deleted > 0) tx.append(purgedEventsEvent(before, deleted, now, named.actor));
+    return { deleted, more };
   }
 
   #max(group: Group): number {

@@ -1,6 +1,6 @@
 // Jobs as rows and back. Columns hold what statements look at; `detail` is JSON of all else, NULL when there is nothing.
 import type { Millis } from "../../core/clock.ts";
-import { jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
+import { jobIdFromBytes, jobIdFromHex, jobIdToBytes } from "../../core/id.ts";
 import {
   type AttemptRecord,
   type EndCause,
@@ -14,8 +14,8 @@ import type { Value } from "./database.ts";
 /** Where a job is: the stored state, with `pending` split by what a claim may do with it. */
 export type Place = "ready" | "deferred" | "held" | "active" | "completed" | "failed" | "cancelled";
 
-/** What to select for a `ReadyRow`: what can differ between one lane's ready rows. */
-export const readyColumns = `seq, id, task, input, priority, due_at, created_at, attempt, key, schedule, incarnation,
+/** What to select for a `ReadyRow`: what can differ between one lane's ready rows. Text is read faster than a blob. */
+export const readyColumns = `seq, lower(hex(id)), task, input, priority, due_at, created_at, attempt, key, schedule, incarnation,
   replaced_by, detail`;
 
 /** What to select from punctual_jobs for a `JobRow`. */
@@ -28,7 +28,7 @@ export const finishedColumns = `${readyColumns}, tenant, queue, place, token, ca
 
 export type ReadyRow = readonly [
   seq: number,
-  id: Uint8Array,
+  id: string,
   task: string,
   input: string,
   priority: number,
@@ -45,7 +45,7 @@ export type ReadyRow = readonly [
 
 export type JobRow = readonly [
   seq: number,
-  id: Uint8Array,
+  id: string,
   task: string,
   input: string,
   priority: number,
@@ -111,7 +111,7 @@ export function readyJob(row: ReadyRow, queue: string, tenant: string): Job {
   const [, id, task, input, priority, dueAt, createdAt, attempt, key, schedule, incarnation, replacedBy, detail] = row;
   return {
     ...fromDetail(detail),
-    id: jobIdFromBytes(id),
+    id: jobIdFromHex(id),
     tenant,
     queue,
     task,
@@ -127,9 +127,30 @@ export function readyJob(row: ReadyRow, queue: string, tenant: string): Job {
   };
 }
 
+/** Why a job whose `detail` cannot be read is ended, and what listings show of it. */
+export const damagedReason = "its stored detail is damaged and cannot be read";
+
+const damaged: Detail = { reason: damagedReason };
+
+/** A damaged row must stop neither a claim of its queue nor a listing. */
+function readDetail(text: string | null): Detail {
+  if (text === null) return noDetail;
+  try {
+    const detail: unknown = JSON.parse(text);
+    return typeof detail === "object" && detail !== null ? detail : damaged;
+  } catch {
+    return damaged;
+  }
+}
+
+/** Whether a job's `detail` cannot be read: its policy and metadata are lost, so it must not run. */
+export function isDamaged({ reason, state }: Pick<Job, "reason" | "state">): boolean {
+  return reason === damagedReason && !isFinished(state);
+}
+
 /** The part of a job that `detail` holds. */
 export function fromDetail(text: string | null) {
-  const detail: Detail = text === null ? noDetail : JSON.parse(text);
+  const detail = readDetail(text);
   return {
     failures: detail.failures ?? 0,
     crashes: detail.crashes ?? 0,
@@ -169,7 +190,7 @@ export function toStored(row: JobRow): Stored {
 
 function originOf(id: string | null, incarnation: string | null, text: string | null): Job["schedule"] {
   if (id === null || incarnation === null) return undefined;
-  const { tick = 0, missed = 0 }: Detail = text === null ? noDetail : JSON.parse(text);
+  const { tick = 0, missed = 0 } = readDetail(text);
   return { id, incarnation, tick, missed };
 }
 

@@ -1,9 +1,10 @@
 // The table of schedules: whole schedules as JSON, beside the columns that are searched or compared.
+import { StoreCorruptError } from "../../core/errors.ts";
 import type { Schedule, ScheduleRef } from "../../core/schedule.ts";
 import type { Tx } from "./tx.ts";
 
 const findStatement = `-- schedules.find
-SELECT schedule FROM punctual_schedules WHERE tenant = ? AND id = ?`;
+SELECT tenant, id, schedule FROM punctual_schedules WHERE tenant = ? AND id = ?`;
 
 const saveStatement = `-- schedules.save
 INSERT INTO punctual_schedules (tenant, id, incarnation, revision, task, queue, enabled, cursor_after, next_at, schedule)
@@ -33,20 +34,45 @@ const nextStatement = `-- schedules.next
 SELECT next_at FROM punctual_schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`;
 
 export interface ScheduleRow {
+  readonly tenant: string;
+  readonly id: string;
   readonly schedule: string;
 }
 
-interface DueRow extends ScheduleRow {
-  readonly tenant: string;
-  readonly id: string;
+/** @throws StoreCorruptError when the row cannot be read */
+export function toSchedule({ tenant, id, schedule }: ScheduleRow): Schedule {
+  try {
+    return JSON.parse(schedule);
+  } catch (error) {
+    throw new StoreCorruptError(`the row of schedule ${id} of tenant ${tenant} cannot be read`, {
+      mend: "Remove the schedule and create it again, or put it as it should be with ensure().",
+      cause: error,
+    });
+  }
 }
 
-export function toSchedule({ schedule }: ScheduleRow): Schedule {
-  return JSON.parse(schedule);
+/** The schedule of a row; undefined for one that cannot be read, which must stop nobody else (S8). */
+export function readableSchedule(row: ScheduleRow): Schedule | undefined {
+  try {
+    return toSchedule(row);
+  } catch {
+    return undefined;
+  }
 }
 
-export function findSchedule({ connection }: Tx, { tenant, id }: ScheduleRef): Schedule | undefined {
-  const row = connection.get<ScheduleRow>(findStatement, tenant, id);
+function findRow({ connection }: Tx, { tenant, id }: ScheduleRef): ScheduleRow | undefined {
+  return connection.get<ScheduleRow>(findStatement, tenant, id);
+}
+
+/** The schedule as far as it can be read: a damaged one is as good as none, and is replaced by a put. */
+export function findSchedule(tx: Tx, ref: ScheduleRef): Schedule | undefined {
+  const row = findRow(tx, ref);
+  return row === undefined ? undefined : readableSchedule(row);
+}
+
+/** @throws StoreCorruptError when it is there and cannot be read */
+export function getSchedule(tx: Tx, ref: ScheduleRef): Schedule | undefined {
+  const row = findRow(tx, ref);
   return row === undefined ? undefined : toSchedule(row);
 }
 
@@ -66,8 +92,9 @@ export function saveSchedule({ connection }: Tx, schedule: Schedule): void {
   );
 }
 
-export function removeSchedule({ connection }: Tx, { tenant, id }: ScheduleRef): void {
-  connection.run(removeStatement, tenant, id);
+/** Whether there was one. */
+export function removeSchedule({ connection }: Tx, { tenant, id }: ScheduleRef): boolean {
+  return connection.run(removeStatement, tenant, id) > 0;
 }
 
 export function countEnabled({ connection }: Tx, tenant: string): number {
@@ -82,15 +109,13 @@ export function isUnmoved({ connection }: Tx, { tenant, id, incarnation, revisio
 /** The schedules that are due. A row that cannot be read is disabled, so that it stops nobody else (S8). */
 export function dueSchedules(tx: Tx, limit: number): Schedule[] {
   const { connection, now } = tx;
-  return connection.all<DueRow>(dueStatement, now, limit).flatMap((row) => {
-    try {
-      return toSchedule(row);
-    } catch (error) {
-      connection.run(disableStatement, row.tenant, row.id);
-      const reason = `its row cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-      tx.append({ type: "schedule:disabled", tenant: row.tenant, schedule: row.id, at: now, data: { reason } });
-      return [];
-    }
+  return connection.all<ScheduleRow>(dueStatement, now, limit).flatMap((row) => {
+    const schedule = readableSchedule(row);
+    if (schedule !== undefined) return [schedule];
+    const { tenant, id } = row;
+    connection.run(disableStatement, tenant, id);
+    tx.append({ type: "schedule:disabled", tenant, schedule: id, at: now, data: { reason: "its row cannot be read" } });
+    return [];
   });
 }
 

@@ -16,19 +16,20 @@ import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
 import { cancelForSchedule } from "./ending.ts";
 import { insertJob } from "./insert.ts";
-import { unfinishedOf } from "./job-table.ts";
+import { isStored, unfinishedOf } from "./job-table.ts";
 import { filterOf, whenGiven } from "./listing.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import {
   countEnabled,
   dueSchedules,
   findSchedule,
+  getSchedule,
   isUnmoved,
   nextTickAt,
+  readableSchedule,
   removeSchedule,
   type ScheduleRow,
   saveSchedule,
-  toSchedule,
 } from "./schedule-table.ts";
 import type { Steps, Tx } from "./tx.ts";
 
@@ -43,16 +44,16 @@ const conditions = [
 
 const listStatement = `-- schedules.list
 ${filter}
-SELECT schedule FROM punctual_schedules WHERE (tenant, id) > (?, ?) AND ${conditions} ORDER BY tenant, id LIMIT ?`;
+SELECT tenant, id, schedule FROM punctual_schedules WHERE (tenant, id) > (?, ?) AND ${conditions} ORDER BY tenant, id LIMIT ?`;
 
 const listOfTenantStatement = `-- schedules.listOfTenant
 ${filter}
-SELECT schedule FROM punctual_schedules WHERE tenant = ? AND id > ? AND ${conditions} ORDER BY id LIMIT ?`;
+SELECT tenant, id, schedule FROM punctual_schedules WHERE tenant = ? AND id > ? AND ${conditions} ORDER BY id LIMIT ?`;
 
 export function scheduleStore(steps: Steps): ScheduleStore {
   return {
     put: (puts, guardrails) => steps.write((tx) => puts.map((one) => put(tx, one, guardrails))),
-    get: (ref) => steps.read((tx) => findSchedule(tx, ref)),
+    get: (ref) => steps.read((tx) => getSchedule(tx, ref)),
     list: (filter, page) => steps.read((tx) => list(tx, filter, page)),
     remove: (removals) => steps.write((tx) => removals.map((one) => remove(tx, one))),
     fire: async (request) => {
@@ -89,11 +90,18 @@ function cancelPending(tx: Tx, schedule: Schedule, what: "disabled" | "removed")
 
 function remove(tx: Tx, removal: ScheduleRemoval): RemoveOutcome {
   const schedule = findSchedule(tx, removal);
-  if (schedule === undefined) return "absent";
+  if (schedule === undefined) return removeUnreadable(tx, removal);
   if (removal.expected !== undefined && removal.expected !== schedule.revision) return "conflict";
   removeSchedule(tx, schedule);
   tx.append(removeEvent(schedule, tx.now, removal.actor));
   if (removal.cancelPending === true) cancelPending(tx, schedule, "removed");
+  return "removed";
+}
+
+/** What cannot be read cannot be compared either: it is removed whatever revision was expected. */
+function removeUnreadable(tx: Tx, { tenant, id, actor }: ScheduleRemoval): RemoveOutcome {
+  if (!removeSchedule(tx, { tenant, id })) return "absent";
+  tx.append({ type: "schedule:removed", tenant, schedule: id, at: tx.now, actor });
   return "removed";
 }
 
@@ -113,8 +121,9 @@ function list(
     filter.tenant === undefined
       ? connection.all<ScheduleRow>(listStatement, ...common, tenant, id, page.limit + 1)
       : connection.all<ScheduleRow>(listOfTenantStatement, ...common, filter.tenant, id, page.limit + 1);
-  const items = rows.slice(0, page.limit).map(toSchedule);
-  const last = items.at(-1);
+  const shown = rows.slice(0, page.limit);
+  const items = shown.flatMap((row) => readableSchedule(row) ?? []);
+  const last = shown.at(-1);
   if (rows.length <= page.limit || last === undefined) return { items };
   return { items, next: encodeCursor([last.tenant, last.id]) };
 }
@@ -139,6 +148,7 @@ function unfinishedFor(tx: Tx, schedule: Schedule) {
 }
 
 function apply(tx: Tx, step: FireStep): boolean {
+  if (step.operationJob !== undefined && isStored(tx, step.operationJob)) return true;
   if (!isUnmoved(tx, step.from)) return false;
   saveSchedule(tx, step.to);
   for (const id of step.cancel) cancelForSchedule(tx, id, "replaced", "a newer tick of its schedule took its place");

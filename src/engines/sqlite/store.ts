@@ -3,6 +3,7 @@ import type { Unwatch } from "../../core/engine.ts";
 import { InvalidInputError, OutcomeUnknownError, StoppedError } from "../../core/errors.ts";
 import type { Signal } from "../../core/signal.ts";
 import { Connection, type Database, isBusy, rollBack, sqliteCode } from "./database.ts";
+import { GroupCommit, StepFailed } from "./group-commit.ts";
 import { JoinedSteps } from "./joined-steps.ts";
 import { type OpenOptions, openStore } from "./opening.ts";
 import { attempt, patiently } from "./patience.ts";
@@ -21,6 +22,8 @@ interface Present {
   readonly watchers: Watchers;
 }
 
+type Work = (tx: Tx) => unknown;
+
 export class Store implements Steps {
   readonly #options: OpenOptions;
   readonly #retention: Retention;
@@ -29,6 +32,12 @@ export class Store implements Steps {
   #lastJoined: WeakRef<Connection> | undefined;
   #opening: Promise<void> | undefined;
   #present: Present | undefined;
+  readonly #writes = new GroupCommit<Work>((works) =>
+    patiently(
+      () => this.#writeTogether(works),
+      () => this.#whyBusy(),
+    ),
+  );
 
   constructor(options: OpenOptions, retention: Retention) {
     this.#options = options;
@@ -62,37 +71,60 @@ export class Store implements Steps {
     if (typeof this.#options.location === "string") present?.connection.database.close();
   }
 
-  async write<T>(work: (tx: Tx) => T): Promise<T> {
-    return patiently(
-      () => this.#transact(begin, work),
-      () => this.#whyBusy(),
-    );
+  get isOpen(): boolean {
+    return this.#present !== undefined;
+  }
+
+  write<T>(work: (tx: Tx) => T): Promise<T> {
+    return this.#writes.add(work) as Promise<T>;
   }
 
   async read<T>(work: (tx: Tx) => T): Promise<T> {
     return patiently(
-      () => this.#transact(beginRead, work),
+      () => this.#read(work),
       () => this.#whyBusy(),
     );
   }
 
-  #transact<T>(how: string, work: (tx: Tx) => T): T {
+  #read<T>(work: (tx: Tx) => T): T {
     const present = this.#expectPresent();
-    const { connection, watchers } = present;
+    const { connection } = present;
     const tx = new Tx(connection, this.#options.clock.now(), this.#retention);
-    beginOn(present, how);
+    beginOn(present, beginRead);
     let answer: T;
     try {
+      // It has counted nothing, and trimming would make it a write.
       answer = work(tx);
-      // A read has counted nothing, and trimming would make it a write.
-      if (how === begin) tx.finish();
     } catch (error) {
       rollBack(connection);
       throw error;
     }
     commitOn(connection);
-    watchers.tell(tx.signals());
     return answer;
+  }
+
+  /** Runs works one after another in one transaction. @throws StepFailed when one of several throws: try them alone. */
+  #writeTogether(works: readonly Work[]): unknown[] {
+    const present = this.#expectPresent();
+    const { connection, watchers } = present;
+    const done: Tx[] = [];
+    beginOn(present, begin);
+    let answers: unknown[];
+    try {
+      answers = works.map((work) => {
+        const tx = new Tx(connection, this.#options.clock.now(), this.#retention);
+        const answer = work(tx);
+        tx.finish();
+        done.push(tx);
+        return answer;
+      });
+    } catch (error) {
+      rollBack(connection);
+      throw works.length === 1 ? error : new StepFailed("one of several writes failed", { cause: error });
+    }
+    commitOn(connection);
+    for (const tx of done) watchers.tell(tx.signals());
+    return answers;
   }
 
   /** The same steps on a user's connection, inside the transaction that it has open. */

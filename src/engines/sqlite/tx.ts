@@ -26,6 +26,8 @@ export class Tx {
   readonly now: Millis;
   readonly retention: Retention;
   readonly lanes: Lanes;
+  /** Every transition of a job is recorded, not only changes. */
+  readonly auditsAll: boolean;
   #wakes: Map<string, Millis> | undefined;
   #tickAt: Millis | undefined;
   #cancels: JobId[] = [];
@@ -37,6 +39,7 @@ export class Tx {
     this.now = now;
     this.retention = retention;
     this.lanes = new Lanes(connection);
+    this.auditsAll = retention.history.auditsAll;
   }
 
   /** The next number in the order of insertion: above all that are stored in either table, as a revived job keeps its own. */
@@ -61,7 +64,8 @@ export class Tx {
   }
 
   append(event: NewEvent | undefined): void {
-    if (event === undefined) return;
+    if (event === undefined || !this.retention.keepsEvents) return;
+    this.retention.addEvent();
     this.connection.run(
       appendStatement,
       event.type,

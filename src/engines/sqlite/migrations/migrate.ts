@@ -1,11 +1,14 @@
 // Brings a database to this version's schema: numbered, append-only steps, each applied once however many processes
 // start together. A step that older versions cannot live with is breaking, and they then refuse the store.
 import { StoreCorruptError, StoreTooNewError } from "../../../core/errors.ts";
+import type { MigrationStep } from "../../../core/schema.ts";
 import type { Connection } from "../database.ts";
 import { initial } from "./0001-initial.ts";
+import { disabledSchedules } from "./0002-disabled-schedules.ts";
 import type { Migration } from "./migration.ts";
 
-const migrations: readonly Migration[] = [initial];
+/** Every step there is, in order. */
+export const migrations: readonly Migration[] = [initial, disabledSchedules];
 
 const latest = Math.max(...migrations.map(({ id }) => id));
 
@@ -65,15 +68,22 @@ export function missing(connection: Connection): readonly Migration[] {
   return migrations.filter(({ id }) => !applied.some((row) => row.id === id));
 }
 
-/** Applies what is missing; the caller holds the write lock, so that of many starters one does it. */
-export function migrate(connection: Connection, now: number): void {
+/** Makes the table that says which steps are applied. */
+export function createLedger(connection: Connection): void {
   connection.database.exec(ledger);
-  for (const { id, name, breaking, sql } of missing(connection)) {
+}
+
+/** Applies what is missing and answers it; the caller holds the write lock, so that of many starters one does it. */
+export function migrate(connection: Connection, now: number): MigrationStep[] {
+  createLedger(connection);
+  const steps = missing(connection);
+  for (const { id, name, breaking, sql } of steps) {
     connection.database.exec(sql);
     const insert =
       "-- migrations.apply\nINSERT INTO punctual_migrations (id, name, breaking, applied_at) VALUES (?, ?, ?, ?)";
     connection.run(insert, id, name, breaking ? 1 : 0, now);
   }
+  return steps.map((step) => ({ ...step, appliedAt: now }));
 }
 
 /**

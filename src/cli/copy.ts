@@ -1,0 +1,128 @@
+// `punctual copy`: a whole store into another one, resumable and verified.
+import { resolve } from "node:path";
+import { createInterface } from "node:readline/promises";
+import type { Command } from "commander";
+import { connect, redactUrl } from "../connect.ts";
+import { type CopyResult, copyStore, type Engine, InvalidInputError } from "../index.ts";
+import type { GlobalOptions } from "./options.ts";
+import { print } from "./output.ts";
+import { ProgressBar } from "./progress.ts";
+import { renamed } from "./session.ts";
+import { fields } from "./table.ts";
+
+interface Options extends GlobalOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly yes?: boolean;
+}
+
+export function addCopy(program: Command): void {
+  program
+    .command("copy")
+    .description("copy a whole store into another one; cut off, run it again and it goes on")
+    .requiredOption("--from <URL>", "the store to copy: paused, and its processes stopped")
+    .requiredOption("--to <URL>", "the store to make: empty, or an unfinished copy of the same store")
+    .option("--yes", "do not ask on a terminal")
+    .action((_: unknown, command: Command) => copy(command.optsWithGlobals<Options>()));
+}
+
+async function copy(options: Options): Promise<void> {
+  const { from = "", to = "" } = options;
+  if (options.engine !== undefined || options.tenant !== undefined) {
+    const field = options.engine === undefined ? "--tenant" : "--engine";
+    throw new InvalidInputError(`${field} does not apply: a copy is of a whole store, from --from to --to`, { field });
+  }
+  refuseMemory(from, "--from");
+  refuseMemory(to, "--to");
+  if (placeOf(from) === placeOf(to)) {
+    throw new InvalidInputError("--to must be another store than --from", { field: "--to" });
+  }
+  const source = await open(from, "--from", true);
+  try {
+    await confirm(options, source);
+    const target = await open(to, "--to", false);
+    try {
+      report(options, await run(source, target, options));
+    } finally {
+      await target.close();
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+function refuseMemory(url: string, field: string): void {
+  if (!/^memory:|^(?:sqlite:)?:memory:$/i.test(url)) return;
+  throw new InvalidInputError(`${field} must be a store that outlasts this command, got ${JSON.stringify(url)}`, {
+    field,
+  });
+}
+
+async function open(url: string, field: string, mustExist: boolean): Promise<Engine> {
+  try {
+    const engine = await connect(url, { mustExist });
+    await engine.open();
+    return engine;
+  } catch (error) {
+    throw renamed(error, ["url", "location"], field);
+  }
+}
+
+/** Asks a person; programs have said it by calling. */
+async function confirm({ yes, json, to = "" }: Options, source: Engine): Promise<void> {
+  if (yes === true || json === true || !process.stdin.isTTY || !process.stderr.isTTY) return;
+  const { job, schedule } = await source.transfer.counts();
+  const asked = createInterface({ input: process.stdin, output: process.stderr });
+  const what = `jobs: ${job.toLocaleString("en")}, schedules: ${schedule.toLocaleString("en")}`;
+  const answer = await asked
+    .question(`Copy everything (${what}) to ${redactUrl(to)}? [y/N] `)
+    .finally(() => asked.close());
+  if (/^y(?:es)?$/i.test(answer.trim())) return;
+  throw new InvalidInputError("nothing was copied", { field: "--yes", mend: "Answer y, or give --yes." });
+}
+
+async function run(source: Engine, target: Engine, options: Options): Promise<CopyResult> {
+  const bar = new ProgressBar(options);
+  try {
+    return await copyStore(source, target, {
+      source: placeOf(options.from ?? ""),
+      onProgress: ({ stage, kind, done, expected }) => bar.show(stage, done, expected, kindNames[kind]),
+    });
+  } finally {
+    bar.end();
+  }
+}
+
+const kindNames = {
+  queue: "queues",
+  job: "jobs",
+  lane: "totals",
+  idempotency: "idempotency keys",
+  record: "records",
+  event: "events",
+  eventSequence: "events",
+  schedule: "schedules",
+} as const;
+
+function report(options: Options, { counts, digest, written, removed, resumed }: CopyResult): void {
+  const [from, to] = [redactUrl(options.from ?? ""), redactUrl(options.to ?? "")];
+  print(options, { from, to, counts, digest, written, removed, resumed }, () => {
+    const table = fields([
+      ["jobs", counts.job],
+      ["schedules", counts.schedule],
+      ["events", counts.event],
+      ["other", counts.queue + counts.idempotency + counts.record],
+      ["written", `${written}${resumed ? ", the rest was there from a copy that was cut off" : ""}`],
+      ["removed", removed === 0 ? undefined : removed],
+      ["digest", `${digest}, the same of both`],
+    ]);
+    const next = `Point your processes at ${to} and start them, then: punctual queues resume --all --engine ${to}`;
+    return `${table}\n${to} is now what ${from} is. Both are paused.\n${next}`;
+  });
+}
+
+/** A URL in one form, without secrets: what tells a store from another. */
+function placeOf(url: string): string {
+  const path = /^sqlite:(?:\/\/(?=.))?(.*)$/i.exec(url)?.[1] ?? (/^[a-z][a-z0-9+.-]+:/i.test(url) ? undefined : url);
+  return path === undefined ? redactUrl(url) : `sqlite:${resolve(path)}`;
+}

@@ -1,0 +1,59 @@
+// Asking why, in memory: the contract's InspectionStore over the world.
+import type { Millis } from "../../core/clock.ts";
+import type { InspectionStore } from "../../core/engine.ts";
+import { fine } from "../../core/findings.ts";
+import type { JobId } from "../../core/id.ts";
+import { compareDue } from "../../core/job.ts";
+import { everyQueue, rateAllowance } from "../../core/queue.ts";
+import type { Schedule } from "../../core/schedule.ts";
+import type { JobStanding } from "../../core/standing.ts";
+import type { Stored } from "./lane.ts";
+import type { World } from "./world.ts";
+
+export function inspectionStore(world: World): InspectionStore {
+  return {
+    standing: async (id, { aheadMax }) => world.step((now) => standing(world, id, aheadMax, now)),
+    schedules: async (which, limit) => world.step((now) => schedules(world, which, now).slice(0, limit)),
+    findings: async () => [fine("memory", "everything is in this process and ends with it")],
+  };
+}
+
+function schedules(world: World, which: "due" | "disabled", now: Millis): Schedule[] {
+  const all = [...world.schedules.values()];
+  if (which === "disabled") return all.filter(({ enabled }) => !enabled);
+  const due = all.filter(({ cursor: { nextAt } }) => nextAt !== undefined && nextAt <= now);
+  return due.sort((a, b) => (a.cursor.nextAt ?? 0) - (b.cursor.nextAt ?? 0));
+}
+
+function standing(world: World, id: JobId, aheadMax: number, now: Millis): JobStanding | undefined {
+  const stored = world.jobs.get(id);
+  if (stored === undefined) return undefined;
+  const { job } = stored;
+  const lanes = world.promote(job.queue, now);
+  const queue = world.queues.get(job.queue);
+  const rate = queue?.rate;
+  const { current, successor } = world.slots(job);
+  return {
+    now,
+    job,
+    queue,
+    allPaused: world.queues.get(everyQueue)?.paused === true,
+    active: lanes.reduce((sum, lane) => sum + lane.counts.active, 0),
+    ahead: countAhead(world, stored, aheadMax),
+    otherTenants: lanes.filter((lane) => lane.tenant !== job.tenant && lane.counts.ready > 0).length,
+    regainAt: rate && rateAllowance(rate, world.windows.get(job.queue) ?? [], now).regainAt,
+    holder: current === id ? undefined : current,
+    successor: successor === id ? undefined : successor,
+  };
+}
+
+function countAhead(world: World, { job, seq, place }: Stored, max: number): number {
+  if (place !== "ready") return 0;
+  let ahead = 0;
+  for (const other of world.jobs.values()) {
+    const sameLane = other.job.queue === job.queue && other.job.tenant === job.tenant;
+    if (!sameLane || other.place !== "ready") continue;
+    if ((compareDue(other.job, job) || other.seq - seq) < 0 && ++ahead === max) break;
+  }
+  return ahead;
+}

@@ -1,0 +1,158 @@
+// A whole world as values and back: the contract's TransferStore in memory.
+import type { Millis } from "../../core/clock.ts";
+import type { TransferStore } from "../../core/engine.ts";
+import type { StoredEvent } from "../../core/events.ts";
+import {
+  compareNames,
+  positionOf,
+  readPageOf,
+  type TransferItem,
+  type TransferKind,
+  type TransferName,
+  type TransferPosition,
+} from "../../core/transfer.ts";
+import { scheduleKey, type World } from "./world.ts";
+
+export function transferStore(world: World): TransferStore {
+  return {
+    read: async (request) =>
+      world.step((now) =>
+        readPageOf(request, (kind, after, limit) => {
+          const items = readKind(world, kind, after, now);
+          return items.sort((a, b) => compareNames(positionOf(a).name, positionOf(b).name)).slice(0, limit);
+        }),
+      ),
+    counts: async () => ({
+      queue: world.queues.size,
+      job: world.jobs.size,
+      lane: [...world.lanes.values()].reduce((sum, lanes) => sum + lanes.size, 0),
+      idempotency: world.idempotency.size,
+      record: world.records.size,
+      event: world.events.length,
+      eventSequence: 1,
+      schedule: world.schedules.size,
+    }),
+    write: async ({ items, remove }) =>
+      world.step((now) => {
+        for (const position of remove) removeItem(world, position);
+        for (const item of items) writeItem(world, item, now);
+      }),
+  };
+}
+
+/** The items of a kind beyond a name, unsorted. */
+function readKind(world: World, kind: TransferKind, after: TransferName | undefined, now: Millis): TransferItem[] {
+  // Jobs and events are the many: those that were read are left out before anything is made of them.
+  const beyond = typeof after?.[0] === "number" ? after[0] : Number.NEGATIVE_INFINITY;
+  if (kind === "job") {
+    return [...world.jobs.values()].flatMap(({ seq, job }) => (seq > beyond ? [{ kind, seq, job }] : []));
+  }
+  if (kind === "event") return world.events.flatMap((event) => (event.id > beyond ? [{ kind, event }] : []));
+  const items = readSmall(world, kind, now);
+  return after === undefined ? items : items.filter((item) => compareNames(positionOf(item).name, after) > 0);
+}
+
+function readSmall(world: World, kind: Exclude<TransferKind, "job" | "event">, now: Millis): TransferItem[] {
+  switch (kind) {
+    case "queue":
+      return [...world.queues.values()].map((queue) => ({
+        kind,
+        queue,
+        window: world.windows.get(queue.name) ?? [],
+      }));
+    case "lane":
+      return [...world.lanes.values()].flatMap((lanes) =>
+        [...lanes.values()].map(({ queue, tenant, totals, pass, weight }) => {
+          return { kind, queue, tenant, totals: { ...totals }, pass, weight } as const;
+        }),
+      );
+    case "idempotency":
+      return [...world.idempotency].flatMap(([name, { body, id, dueAt, expiresAt }]) => {
+        const [tenant = "", key = ""] = name.split("\n");
+        return expiresAt > now ? [{ kind, tenant, key, body, job: id, dueAt, expiresAt }] : [];
+      });
+    case "record":
+      return [...world.records].flatMap(([key, record]) =>
+        record.expiresAt === undefined || record.expiresAt > now ? [{ kind, key, ...record }] : [],
+      );
+    case "eventSequence":
+      return [{ kind, lastId: world.lastEventId }];
+    case "schedule":
+      return [...world.schedules.values()].map((schedule) => ({ kind, schedule }));
+  }
+}
+
+function writeItem(world: World, item: TransferItem, now: Millis): void {
+  switch (item.kind) {
+    case "queue":
+      world.queues.set(item.queue.name, item.queue);
+      world.windows.set(item.queue.name, item.window);
+      return;
+    case "job":
+      world.restore(item.job, item.seq, now);
+      return;
+    case "lane": {
+      const lane = world.lane(item.queue, item.tenant);
+      Object.assign(lane.totals, item.totals);
+      lane.pass = item.pass;
+      lane.weight = item.weight;
+      return;
+    }
+    case "idempotency": {
+      const { body, job: id, dueAt, expiresAt } = item;
+      world.idempotency.set(`${item.tenant}\n${item.key}`, { body, id, dueAt, expiresAt });
+      return;
+    }
+    case "record": {
+      const { value, revision, expiresAt } = item;
+      world.records.set(item.key, { value, revision, ...(expiresAt === undefined ? {} : { expiresAt }) });
+      return;
+    }
+    case "event":
+      writeEvent(world, item.event);
+      return;
+    case "eventSequence":
+      world.lastEventId = item.lastId;
+      return;
+    case "schedule":
+      world.saveSchedule(item.schedule);
+  }
+}
+
+/** They come in order, so that all but a repeat go to the end. */
+function writeEvent(world: World, event: StoredEvent): void {
+  const at = world.events.findLastIndex(({ id }) => id <= event.id);
+  world.events.splice(at + 1, 0, event);
+  if (world.events[at]?.id === event.id) world.events.splice(at, 1);
+}
+
+function removeItem(world: World, { kind, name: [first = "", second = ""] }: TransferPosition): void {
+  const key = `${first}\n${second}`;
+  switch (kind) {
+    case "queue":
+      world.queues.delete(String(first));
+      world.windows.delete(String(first));
+      return;
+    case "job":
+      for (const { seq, job } of world.jobs.values()) if (seq === first) world.drop(job.id);
+      return;
+    case "lane":
+      world.lanes.get(String(first))?.delete(String(second));
+      return;
+    case "idempotency":
+      world.idempotency.delete(key);
+      return;
+    case "record":
+      world.records.delete(String(first));
+      return;
+    case "event":
+      world.events = world.events.filter(({ id }) => id !== first);
+      return;
+    case "eventSequence":
+      return;
+    case "schedule": {
+      const schedule = world.schedules.get(scheduleKey({ tenant: String(first), id: String(second) }));
+      if (schedule !== undefined) world.removeSchedule(schedule);
+    }
+  }
+}

@@ -1,0 +1,113 @@
+// `punctual copy`: the whole way from a paused store to an equal one, killed half way and run again.
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fillStore } from "../../scripts/proof/filled-store.ts";
+import { sqlite } from "../../src/engines/sqlite/index.ts";
+import { failureIn, Workplace } from "./punctual.ts";
+
+interface Copied {
+  readonly counts: Readonly<Record<string, number>>;
+  readonly digest: string;
+  readonly written: number;
+  readonly resumed: boolean;
+}
+
+describe("punctual copy", () => {
+  const place = new Workplace();
+  afterAll(() => place[Symbol.asyncDispose]());
+  const at = (name: string) => join(place.folder, name);
+  const jobs = 3_000;
+
+  beforeAll(async () => {
+    let now = Date.now();
+    const engine = sqlite(place.file, { clock: { now: () => now } });
+    await engine.open();
+    await fillStore(engine, { jobs, schedules: 200 }, async (ms) => {
+      now += ms;
+    });
+    await engine.close();
+  });
+
+  /** Jobs that another process has committed so far. */
+  function jobsIn(path: string): number {
+    try {
+      const database = new DatabaseSync(path, { readOnly: true, timeout: 1_000 });
+      const sql = "SELECT (SELECT count(*) FROM punctual_jobs) + (SELECT count(*) FROM punctual_finished) AS jobs";
+      const row = database.prepare(sql).get() as { jobs: number };
+      database.close();
+      return row.jobs;
+    } catch {
+      return 0;
+    }
+  }
+
+  it("O6 killed half way and run again, makes an equal store and says so", { timeout: 30_000 }, async () => {
+    const to = at("killed.db");
+    const args = ["copy", "--from", place.file, "--to", to];
+    const first = place.start(args);
+    await expect.poll(() => jobsIn(to), { interval: 5, timeout: 10_000 }).toBeGreaterThan(jobs / 10);
+    first.kill("SIGKILL");
+    await first.ended;
+    const there = jobsIn(to);
+    const second = await place.run([...args, "--json"]);
+    expect(second).toMatchObject({ code: 0, stderr: "" });
+    const copied = JSON.parse(second.stdout) as Copied;
+    expect(copied.counts).toMatchObject({ job: jobs, schedule: 201 });
+    // A fast machine may have been done before the signal came.
+    if (there < jobs) expect(copied).toMatchObject({ resumed: true });
+    const third = await place.json<Copied>(...args);
+    expect(third).toMatchObject({ digest: copied.digest, counts: copied.counts, written: 0 });
+  });
+
+  it("O6 shows how far it has come, and what to do next", async () => {
+    const { code, stdout, stderr } = await place.run([
+      "copy",
+      "--from",
+      place.file,
+      "--to",
+      `sqlite:${at("shown.db")}`,
+    ]);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/^copying +\d+% .* of [\d,]+ /);
+    expect(stderr).toMatch(/verifying/);
+    expect(stdout).toContain("the same of both");
+    expect(stdout).toContain(`punctual queues resume --all --engine sqlite:${at("shown.db")}`);
+  });
+
+  it("O6 refuses a source that is not paused, and changes nothing", async () => {
+    const from = at("running.db");
+    await place.run(["enqueue", "greet", "--engine", from]);
+    const refused = await place.run(["copy", "--from", from, "--to", at("none.db"), "--json"]);
+    expect(refused.code).toBe(1);
+    expect(failureIn(refused)).toMatchObject({
+      code: "COPY_REFUSED",
+      message: "the source is not paused",
+      mend: expect.stringContaining("punctual queues pause --all"),
+    });
+  });
+
+  it("O6 refuses a target with something of its own", async () => {
+    const to = at("mine.db");
+    await place.run(["enqueue", "greet", "--engine", to]);
+    const refused = await place.run(["copy", "--from", place.file, "--to", to, "--json"]);
+    expect(failureIn(refused)).toMatchObject({ code: "COPY_REFUSED", message: expect.stringContaining("not empty") });
+    expect(jobsIn(to)).toBe(1);
+  });
+
+  it.each([
+    [["--from", "memory:", "--to", "a.db"], "--from"],
+    [["--from", "a.db", "--to", "memory:"], "--to"],
+    [["--from", "a.db", "--to", "sqlite::memory:"], "--to"],
+    [["--from", "a.db", "--to", "sqlite:./a.db"], "--to"],
+    [["--from", "a.db", "--to", "b.db", "--tenant", "acme"], "--tenant"],
+    [["--from", "a.db", "--to", "b.db", "--engine", "c.db"], "--engine"],
+    [["--from", "absent.db", "--to", "b.db"], "--from"],
+    [["--from", "a.db", "--to", "nats://host"], "--to"],
+  ])("O6 refuses %j", async (args, field) => {
+    await place.run(["migrate", "--engine", "a.db"]);
+    const refused = await place.run(["copy", ...args, "--json"]);
+    expect(refused.code).not.toBe(0);
+    expect(failureIn(refused).field).toBe(field);
+  });
+});
