@@ -1,16 +1,19 @@
 // Applies each fault of test/mutants to a copy of the project and expects the tests to notice.
 // A mutant that survives, does not apply, or stops the code from loading is a failure; so is a list of none.
-// Usage: node scripts/mutants.ts [part of a name]
+// With --simulation it is the simulated worlds that must notice, seed after seed, each fault of a promise they watch.
+// Usage: node scripts/mutants.ts [--simulation] [part of a name]
 import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Mutant, mutants } from "../test/mutants/mutants.ts";
+import { type Mutant, mutants, simulatedPromises } from "../test/mutants/mutants.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const timeLimitMs = 180_000;
 const copiesAtOnce = 2;
+/** Seeds that are tried on a fault before it has survived. */
+const seedsMax = 1_000;
 const notCopied = new Set(["node_modules", ".git", ".reports", ".services", "coverage", "dist"]);
 
 interface Outcome {
@@ -26,6 +29,12 @@ interface Verdict {
   readonly caught: boolean;
   readonly detail: string;
   readonly durationMs: number;
+}
+
+/** What is asked whether it notices a fault, and the unchanged project before. */
+interface Judge {
+  readonly notice: (copy: string, mutant: Mutant) => Promise<Pick<Verdict, "caught" | "detail">>;
+  readonly checkUnchanged: (copy: string, chosen: readonly Mutant[]) => Promise<string | undefined>;
 }
 
 interface Report {
@@ -53,18 +62,33 @@ function readTests(copy: string): { fullName: string; status: string }[] {
   }
 }
 
-function runTests(copy: string, tests: readonly string[], expect?: string): Promise<Outcome> {
+async function runTests(copy: string, tests: readonly string[], expect?: string): Promise<Outcome> {
   mkdirSync(join(copy, ".reports"), { recursive: true });
   rmSync(join(copy, ".reports/vitest.json"), { force: true });
   const pattern = expect === undefined ? [] : ["--testNamePattern", expect.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")];
   const options = ["--bail=1", "--reporter=json", "--outputFile.json=.reports/vitest.json", ...pattern];
+  const { code, timedOut, output } = await runNode(copy, [
+    "node_modules/vitest/vitest.mjs",
+    "run",
+    ...tests,
+    ...options,
+  ]);
+  const results = readTests(copy).filter((test) => test.status === "passed" || test.status === "failed");
+  const failedTests = results.filter((test) => test.status === "failed").map((test) => test.fullName);
+  return { red: code !== 0, timedOut, failedTests, testCount: results.length, output };
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly timedOut: boolean;
+  /** The last of what it printed. */
+  readonly output: string;
+}
+
+function runNode(copy: string, parameters: readonly string[]): Promise<Ended> {
   return new Promise((resolve, reject) => {
     // A process group of its own, so that the time limit ends Vitest's children with it.
-    const child = spawn(process.execPath, ["node_modules/vitest/vitest.mjs", "run", ...tests, ...options], {
-      cwd: copy,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const child = spawn(process.execPath, parameters, { cwd: copy, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let timedOut = false;
     const collect = (chunk: Buffer): void => {
@@ -79,9 +103,7 @@ function runTests(copy: string, tests: readonly string[], expect?: string): Prom
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(timer);
-      const results = readTests(copy).filter((test) => test.status === "passed" || test.status === "failed");
-      const failedTests = results.filter((test) => test.status === "failed").map((test) => test.fullName);
-      resolve({ red: code !== 0, timedOut, failedTests, testCount: results.length, output });
+      resolve({ code, timedOut, output });
     });
   });
 }
@@ -95,7 +117,7 @@ function judge(outcome: Outcome): { caught: boolean; detail: string } {
   return { caught: false, detail: `SURVIVED ${outcome.testCount} tests` };
 }
 
-async function tryMutant(copy: string, mutant: Mutant): Promise<Verdict> {
+async function tryMutant(copy: string, mutant: Mutant, { notice }: Judge): Promise<Verdict> {
   const startedAt = performance.now();
   const verdict = (caught: boolean, detail: string): Verdict => {
     return { mutant, caught, detail, durationMs: performance.now() - startedAt };
@@ -111,7 +133,7 @@ async function tryMutant(copy: string, mutant: Mutant): Promise<Verdict> {
   if (pieces.length !== 2) return verdict(false, `does not apply: found ${pieces.length - 1} times in ${mutant.file}`);
   writeFileSync(path, pieces.join(mutant.replace));
   try {
-    const { caught, detail } = judge(await runTests(copy, mutant.tests, mutant.expect));
+    const { caught, detail } = await notice(copy, mutant);
     return verdict(caught, detail);
   } finally {
     writeFileSync(path, original);
@@ -128,6 +150,52 @@ async function checkUnchanged(copy: string, chosen: readonly Mutant[]): Promise<
   return unnamed.length > 0 ? `no tests named by: ${unnamed.map((mutant) => mutant.name).join(", ")}` : undefined;
 }
 
+const byTests: Judge = {
+  // What only simulated worlds notice may need more seeds than the tests run.
+  notice: async (copy, mutant) =>
+    mutant.tests.includes("test/simulation")
+      ? bySimulation.notice(copy, mutant)
+      : judge(await runTests(copy, mutant.tests, mutant.expect)),
+  checkUnchanged,
+};
+
+/** The engine in which a fault shows. */
+function engineOf(mutant: Mutant): "memory" | "sqlite" {
+  return mutant.file.startsWith("src/engines/sqlite/") ? "sqlite" : "memory";
+}
+
+function simulate(copy: string, engine: string, seeds: number): Promise<Ended> {
+  const options = ["--seeds", `1-${seeds}`, "--engine", engine, "--until-broken"];
+  return runNode(copy, ["--conditions=source", "scripts/proof/simulation.ts", ...options]);
+}
+
+const bySimulation: Judge = {
+  notice: async (copy, mutant) => {
+    const { code, timedOut, output } = await simulate(copy, engineOf(mutant), seedsMax);
+    const found = /^seed \d+ breaks \S+: .*$/m.exec(output)?.[0];
+    if (code !== 0 && found !== undefined) return { caught: true, detail: found };
+    if (timedOut) return { caught: false, detail: `no seed in ${timeLimitMs / 1000} s` };
+    return { caught: false, detail: code === 0 ? `SURVIVED ${seedsMax} seeds` : `proves nothing\n${output}` };
+  },
+  checkUnchanged: async (copy, chosen) => {
+    for (const engine of new Set(chosen.map(engineOf))) {
+      const { code, output } = await simulate(copy, engine, 100);
+      if (code !== 0) return `the unchanged project breaks a promise over ${engine}\n${output}`;
+    }
+    return undefined;
+  },
+};
+
+/** Those that the simulation must notice; the others are named with the reason. */
+function chooseSimulated(chosen: readonly Mutant[]): Mutant[] {
+  return chosen.filter(({ name, promise, file, notSimulated }) => {
+    const watched = simulatedPromises.includes(promise) && /^src\/(?:core|runtime|engines)\//.test(file);
+    const reason = watched ? notSimulated : `the simulation does not watch ${promise}`;
+    if (reason !== undefined) console.log(`left out: ${name} (${promise}): ${reason}`);
+    return reason === undefined;
+  });
+}
+
 function writeReport(verdicts: readonly Verdict[]): void {
   const assertionResults = verdicts.map(({ mutant, caught, detail }) => {
     return { fullName: `${mutant.name}: ${detail.split("\n")[0]}`, status: caught ? "passed" : "failed" };
@@ -139,8 +207,11 @@ function writeReport(verdicts: readonly Verdict[]): void {
 }
 
 async function main(): Promise<boolean> {
-  const wanted = process.argv[2] ?? "";
-  const chosen = mutants.filter((mutant) => mutant.name.includes(wanted));
+  const simulated = process.argv.includes("--simulation");
+  const [wanted = ""] = process.argv.slice(2).filter((argument) => argument !== "--simulation");
+  const named = mutants.filter((mutant) => mutant.name.includes(wanted));
+  const chosen = simulated ? chooseSimulated(named) : named;
+  const judgeBy = simulated ? bySimulation : byTests;
   if (chosen.length === 0) {
     console.log("0 mutants: nothing is proved");
     return false;
@@ -148,7 +219,7 @@ async function main(): Promise<boolean> {
   const copies = Array.from({ length: Math.min(copiesAtOnce, chosen.length) }, copyProject);
   const verdicts: Verdict[] = [];
   try {
-    const complaint = await checkUnchanged(copies[0] ?? root, chosen);
+    const complaint = await judgeBy.checkUnchanged(copies[0] ?? root, chosen);
     if (complaint !== undefined) {
       console.log(complaint);
       return false;
@@ -156,7 +227,7 @@ async function main(): Promise<boolean> {
     const queue = [...chosen];
     const work = async (copy: string): Promise<void> => {
       for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
-        const verdict = await tryMutant(copy, mutant);
+        const verdict = await tryMutant(copy, mutant, judgeBy);
         verdicts.push(verdict);
         const seconds = (verdict.durationMs / 1000).toFixed(1).padStart(6);
         console.log(
@@ -168,7 +239,7 @@ async function main(): Promise<boolean> {
   } finally {
     for (const copy of copies) rmSync(copy, { recursive: true, force: true });
   }
-  writeReport(verdicts);
+  if (!simulated) writeReport(verdicts);
   const caught = verdicts.filter((verdict) => verdict.caught).length;
   console.log(`${caught} of ${verdicts.length} mutants caught`);
   return caught === verdicts.length;

@@ -15,7 +15,15 @@ const proofs: readonly Proof[] = [
     name: "two-serves on Node 22",
     command: ["--conditions=source", "scripts/proof/two-serves.ts", "--seconds", "60", "--node22"],
   },
+  { name: "copy", command: ["--conditions=source", "scripts/proof/copy.ts"] },
+  { name: "upgrade", command: ["--conditions=source", "scripts/proof/upgrade.ts"] },
   { name: "startup", command: ["--conditions=source", "scripts/proof/startup.ts"] },
+  { name: "package", command: ["--conditions=source", "scripts/proof/package.ts"] },
+  { name: "simulation", command: ["--conditions=source", "scripts/proof/simulation.ts", "--seeds", "1-1000"] },
+  {
+    name: "simulation over sqlite",
+    command: ["--conditions=source", "scripts/proof/simulation.ts", "--seeds", "1-500", "--engine", "sqlite"],
+  },
   { name: "cron speed", command: ["--expose-gc", "bench/cron.ts"] },
 ];
 

@@ -13,10 +13,16 @@ export interface Mutant {
   readonly tests: readonly string[];
   /** Part of the full name of the tests that must notice; without it any test of `tests` may. */
   readonly expect?: string;
+  /** Why the simulated worlds cannot notice a fault of a promise that they watch. */
+  readonly notSimulated?: string;
 }
+
+/** The promises that the simulated worlds of test/simulation watch. */
+export const simulatedPromises: readonly string[] = ["J1", "J2", "J3", "J4", "J15", "S2", "T2", "T3"];
 
 const memoryEngine = ["test/engines/memory.test.ts"];
 const sqliteEngine = ["test/engines/sqlite-memory.test.ts"];
+const simulation = ["test/simulation"];
 
 export const mutants: readonly Mutant[] = [
   {
@@ -223,8 +229,8 @@ export const mutants: readonly Mutant[] = [
     name: "a timeout that waits for the handler",
     promise: "J8",
     file: "src/runtime/attempt.ts",
-    find: "return { ended: Promise.race([handled, stopped]), returned };",
-    replace: "return { ended: handled.then((end) => this.#stopped ?? end), returned };",
+    find: "this.#host.clock.soon(() => this.#end(stopped));",
+    replace: 'if (stopped.kind !== "timed-out") this.#host.clock.soon(() => this.#end(stopped));',
     tests: ["test/runtime"],
   },
   {
@@ -234,5 +240,202 @@ export const mutants: readonly Mutant[] = [
     find: "if (batch.length === 1 || !isRefusal(error)) {",
     replace: "if (batch.length > 0) {",
     tests: ["test/runtime"],
+  },
+  {
+    name: "a claim made again that takes something new",
+    promise: "J15",
+    file: "src/engines/memory/claim.ts",
+    find: "if (request.repeat === true) {",
+    replace: "if (request.repeat === undefined) {",
+    tests: simulation,
+  },
+  {
+    name: "a worker that forgets the claim whose answer was lost",
+    promise: "J15",
+    file: "src/runtime/worker.ts",
+    find: 'if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { ...request, repeat: true };',
+    replace: "this.#lostClaim = undefined;",
+    tests: simulation,
+  },
+  {
+    name: "an expired job recovered beside its successor",
+    promise: "T3",
+    file: "src/engines/memory/claim.ts",
+    find: "if (world.slots(job).successor === undefined) {",
+    replace: "if (job.attempt > 0) {",
+    tests: simulation,
+  },
+  {
+    name: "a successor promoted before its current has ended",
+    promise: "T2",
+    file: "src/engines/memory/insert.ts",
+    find: "world.save(created, now);",
+    replace: "world.save(created.priority === 1 ? { ...created, successor: undefined } : created, now);",
+    tests: simulation,
+  },
+  {
+    name: "the repeat of a replace that finds nothing",
+    promise: "J15",
+    file: "src/engines/memory/insert.ts",
+    find: 'world.jobs.get(world.replacements.get(job.id) ?? "")?.job;',
+    replace: "world.jobs.get(`${job.id}`)?.job;",
+    tests: simulation,
+  },
+  {
+    name: "a lease counted from when it was answered",
+    promise: "J3",
+    file: "src/runtime/leases.ts",
+    find: "held.endsAt = sentAt + leaseMs;",
+    replace: "held.endsAt = clock.monotonic() + leaseMs;",
+    tests: simulation,
+  },
+  {
+    name: "a claimed job's lease counted from when it was answered",
+    promise: "J3",
+    file: "src/runtime/worker.ts",
+    find: "this.#accept(answer, sentAt + request.leaseMs, request.repeat === true);",
+    replace: "this.#accept(answer, clock.monotonic() + request.leaseMs + sentAt * 0, request.repeat === true);",
+    tests: simulation,
+  },
+  {
+    name: "a job begun in the last moments of its lease",
+    promise: "J3",
+    file: "src/runtime/worker.ts",
+    find: "if (held.endsAt <= clock.monotonic() + leaseMs * defaults.leaseMarginShare) {",
+    replace: "if (held.endsAt <= clock.monotonic() + leaseMs * 0) {",
+    tests: simulation,
+  },
+  {
+    name: "an estimate of the store's clock that trusts a slow answer",
+    promise: "J3",
+    file: "src/runtime/worker.ts",
+    find: "storeClock.untilMs(job.leaseUntil) - storeClock.errorMs",
+    replace: "storeClock.untilMs(job.leaseUntil)",
+    tests: ["test/runtime/lost-answers.test.ts"],
+    notSimulated:
+      "a slow reading of the clock, a lost claim and slow extensions must meet: once in some thousand seeds",
+  },
+  {
+    name: "a trigger made again after its job has ended",
+    promise: "J15",
+    file: "src/runtime/schedules-client.ts",
+    find: "if (done !== undefined) return { fired: [done] };",
+    replace: "",
+    tests: ["test/runtime/lost-answers.test.ts"],
+    notSimulated: "the job must end between two tries a moment apart: once in some thousand seeds",
+  },
+  {
+    name: "a trigger made again that does not know its held tick",
+    promise: "J15",
+    file: "src/core/firing.ts",
+    find: "if (schedule.held?.operation === operation) return { ...nothing, held: schedule.held };",
+    replace: "",
+    tests: simulation,
+  },
+  {
+    name: "a held tick that a newer one drops unrecorded",
+    promise: "S2",
+    file: "src/core/firing.ts",
+    find: 'this.skip(oneTick(held.tick, "overlap"));\n    this.schedule = withoutHeld(this.schedule);',
+    replace: "this.schedule = withoutHeld(this.schedule);",
+    tests: simulation,
+  },
+  {
+    name: "a settlement made again that is answered as lost",
+    promise: "J15",
+    file: "src/engines/memory/jobs.ts",
+    find: 'if (isRepeat(lease, job)) return { outcome: "settled", state: job.state };',
+    replace: "",
+    tests: simulation,
+  },
+  {
+    name: "a transferred job that is not counted",
+    promise: "O6",
+    file: "src/engines/sqlite/transfer-jobs.ts",
+    find: "lanes.add(job.queue, job.tenant, place, 1);",
+    replace: "",
+    tests: sqliteEngine,
+  },
+  {
+    name: "a transferred job that loses its place in the order of insertion",
+    promise: "O6",
+    file: "src/engines/memory/world.ts",
+    find: "this.#index({ job, seq, place: placeOf(job, now) });",
+    replace: "this.#index({ job, seq: ++this.#seq, place: placeOf(job, now) });",
+    tests: memoryEngine,
+  },
+  {
+    name: "a transferred rate limit that has spent nothing",
+    promise: "O6",
+    file: "src/engines/sqlite/transfer.ts",
+    find: "window: row.rate_window === null ? [] : JSON.parse(row.rate_window),",
+    replace: "window: [],",
+    tests: sqliteEngine,
+  },
+  {
+    name: "a copy that keeps what the source no longer has",
+    promise: "O6",
+    file: "src/runtime/copy.ts",
+    find: "remove.push(theirs.position);\n      removed++;",
+    replace: "",
+    tests: ["test/runtime/copy.test.ts"],
+  },
+  {
+    name: "a copy of a store that is not paused",
+    promise: "O6",
+    file: "src/runtime/copy.ts",
+    find: "if (!paused) {",
+    replace: "if (paused === undefined) {",
+    tests: ["test/runtime/copy.test.ts"],
+  },
+  {
+    name: "a compatible step that is marked breaking",
+    promise: "O3",
+    file: "src/engines/sqlite/migrations/0002-disabled-schedules.ts",
+    find: "breaking: false,",
+    replace: "breaking: true,",
+    tests: ["test/upgrade"],
+  },
+  {
+    name: "an opening that migrates although it may not",
+    promise: "O4",
+    file: "src/engines/sqlite/opening.ts",
+    find: "if (!migrate) refuseOutdated(connection);\n    return;",
+    replace: "return;",
+    tests: ["test/upgrade"],
+  },
+  {
+    name: "a trigger that takes effect twice",
+    promise: "J15",
+    file: "src/engines/memory/schedules.ts",
+    find: "if (stored !== undefined && step.operationJob !== undefined && world.jobs.has(step.operationJob)) {",
+    replace: 'if (step.operationJob === "") {',
+    tests: memoryEngine,
+    expect: "takes effect again when its job has ended",
+  },
+  {
+    name: "sqlite completes together without the token",
+    promise: "J3",
+    file: "src/engines/sqlite/complete.ts",
+    find: "token = ? AND attempt = ?",
+    replace: "(token = ? OR 1) AND attempt >= ? - 1000",
+    tests: sqliteEngine,
+  },
+  {
+    name: "a damaged job that is given to a worker",
+    promise: "S8",
+    file: "src/engines/sqlite/claim.ts",
+    find: "if (isDamaged(job)) {\n        endJob",
+    replace: "if (isDamaged(job) && tx.now < 0) {\n        endJob",
+    tests: ["test/sqlite/damage.test.ts"],
+  },
+  {
+    name: "a write that takes those of its turn down with it",
+    promise: "J1",
+    file: "src/engines/sqlite/group-commit.ts",
+    find: "if (error instanceof StepFailed) {",
+    replace: "if (error instanceof StepFailed && group.length > 1_000) {",
+    tests: ["test/sqlite/group-commit.test.ts"],
+    notSimulated: "no write of a simulated world throws",
   },
 ];
