@@ -1,0 +1,65 @@
+// Fill a store, drain it with one worker process, prove the counts: W4 and its larger kin.
+import { problemsOf } from "../process/ledger.ts";
+import { perSecond } from "./figures.ts";
+import type { Tally } from "./subject.ts";
+import type { Measure, Stage } from "./workload.ts";
+
+/** Jobs in one bulk call. */
+export const bulkSize = 1_000;
+
+/** Jobs that a worker process has drained before a drain is timed. */
+export const warmJobs = 4_000;
+
+export interface Backlog {
+  /** Jobs to drain. */
+  readonly jobs: number;
+  /** Jobs beside them that are due a day later, and stay. */
+  readonly deferred?: number;
+  /** A reader holds a snapshot from before the drain to its end. */
+  readonly snapshot?: boolean;
+}
+
+/** From the call that starts the worker, in a process that has opened the store, until it shows every job completed. */
+export async function playDrain(stage: Stage, { jobs, deferred = 0, snapshot = false }: Backlog): Promise<Measure> {
+  const producer = await stage.producer();
+  stage.progress("filling", 0, jobs + deferred);
+  if (deferred > 0) await producer.call("enqueueBulk", jobs, deferred, bulkSize, { at: Date.now() + 86_400_000 });
+  stage.progress("filling", deferred, jobs + deferred);
+  await producer.call("enqueueBulk", 0, jobs, bulkSize);
+  const worker = await stage.worker();
+  if (snapshot) await (await stage.bystander()).call("holdSnapshot");
+  const storeBefore = await stage.storeCpuMs();
+  await worker.call("work", jobs);
+  stage.watch("draining", () => worker.handled, jobs);
+  const drained = await worker.call("drained", jobs, deferred);
+  const storeAfter = await stage.storeCpuMs();
+  return {
+    value: perSecond(jobs, drained),
+    cpuUsPerJob: drained.cpuUs / jobs,
+    storeCpuUsPerJob: storeAfter === undefined ? undefined : ((storeAfter - (storeBefore ?? 0)) * 1_000) / jobs,
+    count: drained.handled,
+    problems: [
+      ...stalls([drained]),
+      ...problemsOf([drained.seen], jobs),
+      ...tallyProblems(drained.tally, jobs, deferred),
+    ],
+  };
+}
+
+export function stalls(drains: readonly { readonly stalled: boolean; readonly tally: Tally }[]): string[] {
+  return drains
+    .filter(({ stalled }) => stalled)
+    .map(({ tally }) => `the drain stalled with ${tally.unfinished} jobs unfinished`);
+}
+
+/** What the store says against what was done. */
+export function tallyProblems(tally: Tally, completed: number, unfinished: number): string[] {
+  return [
+    ...(tally.unfinished === unfinished
+      ? []
+      : [`the store shows ${tally.unfinished} jobs unfinished instead of ${unfinished}`]),
+    ...(tally.completed === undefined || tally.completed === completed
+      ? []
+      : [`the store shows ${tally.completed} jobs completed instead of ${completed}`]),
+  ];
+}

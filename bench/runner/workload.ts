@@ -1,0 +1,59 @@
+// The contract of a workload: a file in bench/workloads exports one `workload`; it is played on a stage of its own for
+// every subject and repeat.
+import type { Actor } from "../process/actor.ts";
+import type { Ability, Subject } from "./subject.ts";
+
+/** One measurement. */
+export interface Measure {
+  /** In the workload's unit. */
+  readonly value: number;
+  /** Percentiles of a latency or lateness, in ms. */
+  readonly p50?: number | undefined;
+  readonly p99?: number | undefined;
+  /** CPU of our processes per job, in microseconds. */
+  readonly cpuUsPerJob?: number | undefined;
+  /** CPU of the store's server per job; absent when the store lives in our process. */
+  readonly storeCpuUsPerJob?: number | undefined;
+  /** Jobs, schedules or ticks that were counted exactly. */
+  readonly count: number;
+  /** What the counts did not bear out; empty when all is well. */
+  readonly problems: readonly string[];
+  /** Further figures, by name with unit. */
+  readonly figures?: Readonly<Record<string, number>>;
+}
+
+export interface Stage {
+  readonly subject: Subject;
+  /** A number of jobs, times the scale of this run, at least `least` (10). */
+  scaled(count: number, least?: number): number;
+  /** A process that enqueues; for a store inside one process it is the worker itself. */
+  producer(): Promise<Actor>;
+  /** A process that works; `another` for a second one. */
+  worker(another?: "another"): Promise<Actor>;
+  /** A process beside the others. */
+  bystander(): Promise<Actor>;
+  /** The store's CPU since its start in ms, where it has processes of its own. */
+  storeCpuMs(): Promise<number | undefined>;
+  progress(doing: string, done: number, total: number): void;
+  /** Says again and again how far it is, until the next call or the end of the run. */
+  watch(doing: string, done: () => number, total: number): void;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly title: string;
+  readonly unit: "jobs/s" | "schedules/s" | "ms" | "MB";
+  /** What the value is, where the unit leaves it open. */
+  readonly valueIs?: string;
+  readonly better: "more" | "less";
+  readonly needs: readonly Ability[];
+  /** Runs only with --all or by its name: it takes long. */
+  readonly long?: true;
+  /** Peers are left out: it compares a subject with itself. */
+  readonly oursOnly?: true;
+  /** Runs from compiled code: its memory is what a user's process takes. */
+  readonly compiled?: true;
+  /** Its worker processes have drained so many jobs before, times the scale; absent: they start cold. */
+  readonly warmJobs?: number;
+  play(stage: Stage): Promise<Measure>;
+}

@@ -1,0 +1,90 @@
+// W8: ten schedules that tick every second for 10 s: how late each tick's handler began, and whether that drifts.
+import type { HandledTick } from "../process/ledger.ts";
+import { wallOfStamp } from "../process/stamp.ts";
+import { percentile } from "../runner/figures.ts";
+import type { Workload } from "../runner/workload.ts";
+
+const schedules = 10;
+
+/** Every tick of every schedule between the two instants, exactly once. */
+function tickProblems(
+  ticks: readonly (HandledTick & { readonly nominal: number })[],
+  from: number,
+  to: number,
+): string[] {
+  const times = new Map<string, number>();
+  for (const { sequence, nominal } of ticks) {
+    const name = `${sequence} ${nominal}`;
+    times.set(name, (times.get(name) ?? 0) + 1);
+  }
+  let missed = 0;
+  let doubled = 0;
+  for (let sequence = 0; sequence < schedules; sequence++) {
+    for (let tick = from; tick <= to; tick += 1_000) {
+      const count = times.get(`${sequence} ${tick}`) ?? 0;
+      if (count === 0) missed++;
+      if (count > 1) doubled++;
+    }
+  }
+  return [
+    ...(missed > 0 ? [`${missed} ticks never ran`] : []),
+    ...(doubled > 0 ? [`${doubled} ticks ran more than once`] : []),
+  ];
+}
+
+export const workload: Workload = {
+  name: "W8",
+  title: "ten one-second schedules for 10 s, lateness",
+  unit: "ms",
+  valueIs: "p99",
+  better: "less",
+  needs: ["schedules"],
+  play: async (stage) => {
+    const seconds = Math.max(2, Math.round(stage.scaled(10, 2)));
+    const worker = await stage.worker();
+    await worker.call("work", schedules, { ticks: true });
+    const plans = Array.from({ length: schedules }, (_, sequence) => ({ sequence, cron: "* * * * * *" }));
+    await worker.call("schedule", plans, schedules);
+    const from = Math.ceil(Date.now() / 1_000) * 1_000 + 1_000;
+    const to = from + (seconds - 1) * 1_000;
+    for (let wait = true; wait; ) {
+      const leftMs = to + 900 - Date.now();
+      wait = leftMs > 0;
+      const done = Math.max(0, Math.ceil(seconds - leftMs / 1_000));
+      stage.progress("ticking", Math.min(done, seconds), seconds);
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, Math.min(leftMs, 500))));
+    }
+    const offset = wallOfStamp();
+    const all = (await worker.call("ticks")).map((tick) => {
+      const ranAt = tick.at + offset;
+      // A peer that does not tell which tick it is: the nearest one before, if it is not a little early.
+      const nominal = tick.tickAt ?? Math.floor((ranAt + 100) / 1_000) * 1_000;
+      return { ...tick, nominal, lateMs: ranAt - nominal };
+    });
+    const ticks = all.filter(({ nominal }) => nominal >= from && nominal <= to);
+    const quarter = Math.max(1_000, (seconds / 4) * 1_000);
+    const early = ticks.filter(({ nominal }) => nominal < from + quarter).map(({ lateMs }) => lateMs);
+    const late = ticks.filter(({ nominal }) => nominal > to - quarter).map(({ lateMs }) => lateMs);
+    const p99 = percentile(
+      ticks.map(({ lateMs }) => lateMs),
+      0.99,
+    );
+    return {
+      value: p99,
+      p50: percentile(
+        ticks.map(({ lateMs }) => lateMs),
+        0.5,
+      ),
+      p99,
+      count: ticks.length,
+      problems: tickProblems(ticks, from, to),
+      figures: {
+        driftMs: percentile(late, 0.5) - percentile(early, 0.5),
+        maxMs: percentile(
+          ticks.map(({ lateMs }) => lateMs),
+          1,
+        ),
+      },
+    };
+  },
+};

@@ -1,0 +1,183 @@
+// The benchmark runner on tiny sizes: its counts, its lines and its table. Nothing here says how fast anything is.
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { renderTable } from "../../bench/report/table.ts";
+import { verdictsOf } from "../../bench/report/verdicts.ts";
+import { findSubjects, findWorkloads } from "../../bench/runner/discover.ts";
+import { type Result, resultOf } from "../../bench/runner/result.ts";
+
+interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly results: readonly Result[];
+}
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "punctual-bench-test-"));
+const subjects = await findSubjects();
+const workloads = await findWorkloads();
+const running = new Set<ReturnType<typeof spawn>>();
+let runs = 0;
+
+function bench(...args: readonly string[]): Promise<Run> {
+  const json = join(folder, `results-${runs++}.jsonl`);
+  const all = [
+    "bench/main.ts",
+    "--peers",
+    "none",
+    "--repeat",
+    "1",
+    "--scale",
+    "0.001",
+    "--quiet",
+    "--json",
+    json,
+    ...args,
+  ];
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ["--conditions=source", ...all], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "ignore"],
+      // The sources are stripped of their types once, not once per process.
+      env: { ...process.env, NODE_COMPILE_CACHE: join(root, ".reports/compile-cache") },
+    });
+    running.add(child);
+    let stdout = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      stdout += chunk;
+    });
+    child.once("error", reject);
+    child.once("close", (code) => {
+      running.delete(child);
+      const lines = (existsSync(json) ? readFileSync(json, "utf8") : "").split("\n").filter(Boolean);
+      resolve({ code, stdout, results: lines.map((line) => JSON.parse(line) as Result) });
+    });
+  });
+}
+
+/** Those that mostly wait for the clock beside those that do not, as one run. */
+async function playAll(engine: string): Promise<Run> {
+  const waits = workloads.filter(({ unit }) => unit === "ms").map(({ name }) => name);
+  const works = workloads.filter(({ unit }) => unit !== "ms").map(({ name }) => name);
+  const [first, second] = await Promise.all(
+    [waits, works].map((names) => bench("--engines", engine, "--workloads", names.join(","))),
+  );
+  return {
+    code: (first?.code ?? 1) || (second?.code ?? 1),
+    stdout: `${first?.stdout}${second?.stdout}`,
+    results: [...(first?.results ?? []), ...(second?.results ?? [])],
+  };
+}
+
+afterAll(() => {
+  for (const child of running) child.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const engines = subjects.filter(({ kind }) => kind === "engine").map(({ subject }) => subject);
+
+describe("the benchmark runner", () => {
+  const played = new Map<string, Run>();
+
+  beforeAll(async () => {
+    await Promise.all(engines.map(async ({ name }) => played.set(name, await playAll(name))));
+  }, 120_000);
+
+  it.each(engines)("counts exactly in every workload that $name can do", ({ name, abilities }) => {
+    const { code, results } = played.get(name) ?? { code: null, results: [] };
+    const able = workloads.filter(({ needs }) => needs.every((need) => abilities.includes(need)));
+    expect(results.flatMap(({ workload, problems }) => problems.map((problem) => `${workload}: ${problem}`))).toEqual(
+      [],
+    );
+    expect(new Set(results.map(({ workload }) => workload))).toEqual(new Set(able.map(({ name }) => name)));
+    expect(results).toHaveLength(able.length);
+    expect(code).toBe(0);
+  });
+
+  it.each(engines)("writes a line with every field for each result of $name", ({ name }) => {
+    for (const result of played.get(name)?.results ?? []) {
+      expect(result).toEqual({
+        workload: expect.any(String),
+        subject: name,
+        config: "default",
+        unit: expect.any(String),
+        value: expect.any(Number),
+        p50: result.unit === "ms" ? expect.any(Number) : null,
+        p99: result.unit === "ms" ? expect.any(Number) : null,
+        cpuUsPerJob: result.cpuUsPerJob === null ? null : expect.any(Number),
+        storeCpuUsPerJob: null,
+        count: expect.any(Number),
+        ok: true,
+        problems: [],
+        figures: expect.any(Object),
+        values: [expect.any(Number)],
+        scale: 0.001,
+        node: process.version,
+        at: expect.stringMatching(/^\d{4}-\d\d-\d\dT/),
+      });
+      expect(result.count).toBeGreaterThan(0);
+    }
+  });
+
+  it.each(engines)("names every workload in the table of $name, with - for what it cannot do", ({ name }) => {
+    const table = played.get(name)?.stdout ?? "";
+    for (const workload of workloads) {
+      expect(table).toMatch(new RegExp(`^${workload.name} +\\S`, "m"));
+      expect(table).toContain(`${workload.name}: ${workload.title}`);
+    }
+  });
+
+  it.each(["lost", "doubled"])("fails when a job was %s", { timeout: 60_000 }, async (plant) => {
+    const { code, stdout, results } = await bench("--engines", "memory", "--workloads", "W4", "--plant", plant);
+    expect(code).toBe(1);
+    expect(results).toMatchObject([{ workload: "W4", ok: false }]);
+    expect(results[0]?.problems.join("\n")).toMatch(plant === "lost" ? /1 of 20 jobs never ran/ : /ran more than once/);
+    expect(stdout).toContain("FAILED");
+  });
+
+  it("refuses a name that nothing has", async () => {
+    expect(await bench("--engines", "abacus")).toEqual({ code: 2, stdout: "", results: [] });
+  });
+});
+
+describe("the report", () => {
+  const found = subjects.filter(({ subject }) => subject.name === "sqlite" || subject.name === "plainjob");
+  const drained = (subject: string, value: number, workload = "W4") =>
+    resultOf(
+      { workload, subject, config: "default", unit: "jobs/s", scale: 1 },
+      [{ value, count: 1, problems: [] }],
+      [],
+    );
+  const ours = found.find(({ subject }) => subject.name === "sqlite");
+  const verdicts = (results: readonly Result[]) =>
+    ours === undefined ? [] : results.flatMap((result) => verdictsOf(result, ours, results));
+
+  it("tells a floor that is missed from a goal that is", () => {
+    expect(verdicts([drained("sqlite", 70_000)])).toMatchObject([
+      { kind: "goal", reached: false },
+      { kind: "floor", reached: true },
+    ]);
+    expect(verdicts([drained("sqlite", 50_000)])).toMatchObject([
+      { kind: "goal", reached: false },
+      { kind: "floor", reached: false },
+    ]);
+  });
+
+  it("holds a share of its own drain against the same run, or says that there is none", () => {
+    const larger = drained("sqlite", 80_000, "W4-100k");
+    expect(verdictsOf(larger, ours ?? expect.fail(), [larger, drained("sqlite", 100_000)])).toMatchObject([
+      { reached: false },
+    ]);
+    expect(verdictsOf(larger, ours ?? expect.fail(), [larger])).toMatchObject([{ reached: undefined }]);
+  });
+
+  it("shows ours as a multiple of the best peer", () => {
+    const results = [drained("sqlite", 60_000), drained("plainjob", 15_000)];
+    const w4 = workloads.filter(({ name }) => name === "W4");
+    expect(renderTable(w4, found, results, verdicts(results))).toMatch(/^W4 +60\.0k \(4\.0x\) +15\.0k/m);
+  });
+});
