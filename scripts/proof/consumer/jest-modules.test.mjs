@@ -1,0 +1,12 @@
+// Jest with ES modules, as `--experimental-vm-modules` runs them.
+import * as punctual from "punctual";
+import { connect } from "punctual/connect";
+import { sqlite } from "punctual/sqlite";
+import facts from "./facts.cjs";
+
+test("jobs run on sqlite", () =>
+  facts.checkFacts({ scheduler: punctual, definitions: punctual, engine: sqlite(":memory:") }));
+
+test("an engine is loaded when it is asked for", async () => {
+  await facts.checkFacts({ scheduler: punctual, definitions: punctual, engine: await connect("memory:") });
+});

@@ -1,0 +1,4 @@
+// Handlers for `punctual serve`.
+import { handle, task } from "punctual";
+
+export const greet = handle(task("greet"), ({ name }) => `hello ${name}`);
