@@ -40,6 +40,9 @@ export interface WorkerOptions {
 /** Settlements waiting for the store beyond which nothing new is claimed. */
 const unsettledMax = 4 * defaults.batchMax;
 
+/** So many turns in vain are made a millisecond apart: by then the store's clock has caught up with our estimate of it. */
+const vainTurnsMax = 5;
+
 /** After the drain, so long for the last settlements to reach the store, in ms. */
 const settleGraceMs = 5_000;
 
@@ -61,6 +64,8 @@ export class Worker {
   #limited: ReadonlySet<string> = new Set();
   #knownQueues: readonly string[] = [];
   #turns = 0;
+  /** Turns in a row that found nothing though something was due. */
+  #vainTurns = 0;
   #lostClaim: ClaimRequest | undefined;
   /** When the last handler returned or began: while any does, prefetched jobs do not wait in vain. */
   #movedAt = 0;
@@ -164,12 +169,14 @@ export class Worker {
       throw error;
     }
     this.#accept(answer, sentAt + request.leaseMs, request.repeat === true);
+    const waitMs = answer.nextDueAt === undefined ? defaults.pollHorizonMs : storeClock.untilMs(answer.nextDueAt);
+    const inVain = answer.jobs.length === 0 && waitMs <= 0;
+    this.#vainTurns = inVain ? this.#vainTurns + 1 : 0;
     if (this.#buffer.length > 0) return defaults.prefetchHoldMs;
-    if (answer.nextDueAt === undefined) return defaults.pollHorizonMs;
-    const waitMs = storeClock.untilMs(answer.nextDueAt);
-    if (waitMs > 0) return waitMs;
-    // Due, yet nothing came: locked, limited or taken by another. Backing off a little keeps it from spinning.
-    return answer.jobs.length > 0 ? 0 : defaults.limitedBackoffMs;
+    if (!inVain) return Math.max(0, waitMs);
+    // Due, yet nothing came. By our estimate alone, which is ahead of the store's clock by a moment? Else it is locked,
+    // limited or taken by another, and backing off a little keeps it from spinning.
+    return this.#vainTurns <= vainTurnsMax ? 1 : defaults.limitedBackoffMs;
   }
 
   /** Prefetched jobs that wait behind slots which hang go back, to be run by whoever is idle. */

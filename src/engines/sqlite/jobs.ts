@@ -45,7 +45,11 @@ interface LaneRow {
 export function jobStore(steps: Steps): JobStore {
   let idle = false;
   return {
-    insert: (inserts) => steps.write((tx) => insertAll(tx, inserts)),
+    insert: (inserts) => {
+      // There will be something to claim.
+      idle = false;
+      return steps.write((tx) => insertAll(tx, inserts));
+    },
     claim: async (request) => {
       // After a claim that found nothing, the next ones look before they take the write lock.
       const nothing = idle ? await steps.read((tx) => nothingToClaim(tx, request)) : undefined;

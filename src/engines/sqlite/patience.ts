@@ -10,7 +10,7 @@ const busyMsMax = 10_000;
 const eagerMs = 2;
 
 /** The longest pause between two tries, in ms; short, so that nobody starves between busy writers. */
-const busyPauseMsMax = 8;
+const busyPauseMsMax = 1;
 
 /** What a try came to. */
 type Tried<T> = { readonly answer: T } | { readonly busy: unknown };

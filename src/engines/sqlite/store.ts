@@ -2,6 +2,7 @@
 import type { Unwatch } from "../../core/engine.ts";
 import { InvalidInputError, OutcomeUnknownError, StoppedError } from "../../core/errors.ts";
 import type { Signal } from "../../core/signal.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Connection, type Database, isBusy, rollBack, sqliteCode } from "./database.ts";
 import { GroupCommit, StepFailed } from "./group-commit.ts";
 import { JoinedSteps } from "./joined-steps.ts";
@@ -20,6 +21,8 @@ interface Present {
   readonly connection: Connection;
   readonly blocksMs: number;
   readonly watchers: Watchers;
+  /** For a file that we opened ourselves: on a user's connection they are its owner's business. */
+  readonly checkpoints: Checkpoints | undefined;
 }
 
 type Work = (tx: Tx) => unknown;
@@ -52,7 +55,9 @@ export class Store implements Steps {
   async #open(): Promise<void> {
     try {
       const opened = await openStore(this.#options);
-      this.#present = { ...opened, watchers: new Watchers(opened.connection) };
+      const { connection } = opened;
+      const checkpoints = typeof this.#options.location === "string" ? new Checkpoints(connection) : undefined;
+      this.#present = { ...opened, watchers: new Watchers(connection), checkpoints };
     } catch (error) {
       // It may be opened again once the cause is mended.
       this.#opening = undefined;
@@ -68,6 +73,7 @@ export class Store implements Steps {
     const present = this.#present;
     this.#present = undefined;
     present?.watchers.stop();
+    present?.checkpoints?.stop();
     if (typeof this.#options.location === "string") present?.connection.database.close();
   }
 
@@ -106,7 +112,7 @@ export class Store implements Steps {
   /** Runs works one after another in one transaction. @throws StepFailed when one of several throws: try them alone. */
   #writeTogether(works: readonly Work[]): unknown[] {
     const present = this.#expectPresent();
-    const { connection, watchers } = present;
+    const { connection, watchers, checkpoints } = present;
     const done: Tx[] = [];
     beginOn(present, begin);
     let answers: unknown[];
@@ -123,6 +129,7 @@ export class Store implements Steps {
       throw works.length === 1 ? error : new StepFailed("one of several writes failed", { cause: error });
     }
     commitOn(connection);
+    checkpoints?.committed();
     for (const tx of done) watchers.tell(tx.signals());
     return answers;
   }
