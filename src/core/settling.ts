@@ -142,11 +142,12 @@ export function settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, f
       break;
   }
   const error = describeError(end.error, frame.redact);
-  if (hasCode(end.error, "RETRY_AT") && "at" in end.error && isDate(end.error.at)) {
+  const retryAt = retryInstant(end.error);
+  if (retryAt !== undefined) {
     return {
       ...base,
       outcome: "release",
-      due: { at: end.error.at.getTime() },
+      due: { at: retryAt },
       record: record("deferred"),
       keep: policy.keepFailed,
     };
@@ -182,8 +183,15 @@ function completion(job: ClaimedJob, policy: SettlePolicy, output: string, frame
   };
 }
 
-function isDate(value: unknown): value is Date {
-  return value instanceof Date && !Number.isNaN(value.getTime());
+/** The instant that a thrown RetryAt names. Whatever was thrown, and whatever its getters do, this does not throw. */
+function retryInstant(thrown: unknown): Millis | undefined {
+  try {
+    if (!hasCode(thrown, "RETRY_AT") || !("at" in thrown) || !(thrown.at instanceof Date)) return undefined;
+    const at = thrown.at.getTime();
+    return Number.isNaN(at) ? undefined : at;
+  } catch {
+    return undefined;
+  }
 }
 
 type Wait =
@@ -213,11 +221,27 @@ function unknownTaskDelayMs(releases: number): number {
 export function describeError(thrown: unknown, redact?: (error: ErrorRecord) => ErrorRecord): ErrorRecord {
   const record = recordOf(thrown);
   if (redact === undefined) return record;
+  const { name } = record;
   try {
-    return redact(record);
+    return (
+      checkRedacted(redact(record)) ?? { name, message: "(the redaction hook answered no error; nothing was kept)" }
+    );
   } catch {
-    return { name: record.name, message: "(the redaction hook threw; nothing was kept)" };
+    return { name, message: "(the redaction hook threw; nothing was kept)" };
   }
+}
+
+/** A hook of the user's may answer anything, or nothing: what is no text of an error is left out. */
+function checkRedacted(answer: unknown): ErrorRecord | undefined {
+  if (typeof answer !== "object" || answer === null) return undefined;
+  const { name, message, stack, code }: { readonly [Member in keyof ErrorRecord]?: unknown } = answer;
+  if (typeof name !== "string" || typeof message !== "string") return undefined;
+  return {
+    name,
+    message,
+    ...(typeof stack === "string" ? { stack } : {}),
+    ...(typeof code === "string" ? { code } : {}),
+  };
 }
 
 function recordOf(thrown: unknown): ErrorRecord {

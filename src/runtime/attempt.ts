@@ -143,17 +143,22 @@ export class Attempt {
     }
     const returned = (end: AttemptEnd) => {
       cancelTimeout?.();
-      try {
-        // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
-        this.#end(end.kind === "threw" ? (this.#askedToEnd() ?? end) : end);
-        onReturn();
-      } catch (error) {
-        this.#host.onError(error);
-      }
+      // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
+      this.#safely(() => this.#end(end.kind === "threw" ? (this.#askedToEnd() ?? end) : end));
+      // Whatever became of the job, the slot is free.
+      this.#safely(onReturn);
     };
     // Few promises: there is one attempt for every job.
     if (this.#handler.task?.schema === undefined) this.#call(() => decodePayload(this.job.input), returned);
     else this.#validated(returned);
+  }
+
+  #safely(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#host.onError(error);
+    }
   }
 
   #askedToEnd(): AttemptEnd | undefined {

@@ -6,17 +6,11 @@ import { getZone } from "../core/cron/zone.ts";
 import { defaults } from "../core/defaults.ts";
 import { shown } from "../core/duration.ts";
 import type { FireResult, PutAnswer } from "../core/engine.ts";
-import {
-  AlreadyExistsError,
-  InvalidInputError,
-  NotFoundError,
-  OutcomeUnknownError,
-  RevisionConflictError,
-} from "../core/errors.ts";
+import { AlreadyExistsError, InvalidInputError, NotFoundError, RevisionConflictError } from "../core/errors.ts";
 import type { EventFilter } from "../core/events.ts";
 import { decideTrigger, offsetMs } from "../core/firing.ts";
 import { limitError } from "../core/guardrails.ts";
-import { mintToken, operationJobId } from "../core/id.ts";
+import { mintToken } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { checkPage, type Order, type Page, type PageRequest } from "../core/page.ts";
@@ -235,8 +229,8 @@ export class SchedulesClient {
     refuseUnknown(options, ["tenant", "tick", "actor"], "");
     const ref = this.#ref(id, options.tenant);
     const tick = options.tick === undefined ? undefined : checkInstant(options.tick, "tick");
-    const operation = mintToken(this.#host.entropy());
-    const result = await this.#fireOnce(ref, operation, decideTrigger(operation, tick, options.actor));
+    const decide = decideTrigger(mintToken(this.#host.entropy()), tick, options.actor);
+    const result = await this.#fireOnce(ref, decide);
     announceFired(this.#host.emitter, result, this.#host.now());
     const fired = result.ticks[0];
     if (fired !== undefined) return { outcome: "fired", job: fired.job, dueAt: new Date(fired.dueAt) };
@@ -282,42 +276,26 @@ export class SchedulesClient {
     return { ...page, items: page.items.flatMap((event) => viewTick(event) ?? []) };
   }
 
-  async #fireOnce(ref: ScheduleRef, operation: string, decide: ReturnType<typeof decideTrigger>): Promise<FireResult> {
+  async #fireOnce(ref: ScheduleRef, decide: ReturnType<typeof decideTrigger>): Promise<FireResult> {
     const { schedules } = await this.#host.engine();
-    let incarnation: string | undefined;
     // A step is dropped when the schedule fires at this very moment: the operator's wish is then decided anew.
     for (let tries = 0; tries < conflictTries; tries++) {
       let found = false;
-      const { fired } = await repeatUnknown(this.#host, [ref.id], async () => {
-        const done = incarnation === undefined ? undefined : await this.#firedBy(ref, incarnation, operation);
-        if (done !== undefined) return { fired: [done] };
-        return schedules.fire({
+      const { fired } = await repeatUnknown(this.#host, [ref.id], () =>
+        schedules.fire({
           limit: 1,
           only: [ref],
           decide: (due, now) => {
             found = due.length > 0;
-            incarnation = due[0]?.schedule.incarnation;
             return decide(due, now);
           },
-        });
-      });
+        }),
+      );
       const [result] = fired;
       if (result !== undefined) return result;
       if (!found) throw notFound(ref);
     }
     throw new RevisionConflictError(`schedule ${ref.id} kept changing while it was triggered`, { field: "id" });
-  }
-
-  /** J15: what a try did whose answer was lost. Its job may have ended since, so that the overlap gate knows nothing of it. */
-  async #firedBy(ref: ScheduleRef, incarnation: string, operation: string): Promise<FireResult | undefined> {
-    const { jobs } = await this.#host.engine();
-    const id = operationJobId(ref.tenant, incarnation, operation);
-    const job = await jobs.get(id).catch((error: unknown) => {
-      // Still nobody knows: firing now might do it twice.
-      throw new OutcomeUnknownError("whether the trigger took effect could not be read", { cause: error });
-    });
-    if (job?.schedule === undefined) return undefined;
-    return { ...ref, ticks: [{ tick: job.schedule.tick, job: id, dueAt: job.dueAt }], skipped: [] };
   }
 
   async #modify(

@@ -84,12 +84,23 @@ export class Settler {
   settle(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, startedAt: number, attempt?: Attempt): void {
     const held = this.#options.leases.of(job);
     if (held === undefined || held.settling) return;
+    const decided = this.#decideSafely(job, policy, end, startedAt);
     held.settling = true;
     this.#unsettled++;
-    const decided = this.decide(job, policy, end, startedAt);
     const report = attempt?.takeReport();
     const settlement = report === undefined ? decided : { ...decided, ...report };
     this.#send({ job, settlement, startedAt, failures: 0, maybeWritten: false });
+  }
+
+  /** An end that cannot be decided upon must not keep the job leased for ever: it counts as a plain failure. */
+  #decideSafely(job: ClaimedJob, policy: SettlePolicy, end: AttemptEnd, startedAt: number): Settlement {
+    try {
+      return this.decide(job, policy, end, startedAt);
+    } catch (error) {
+      this.#options.emitter.emit("worker:error", { error, where: "settle" });
+      const failure = new Error("how the attempt ended could not be told");
+      return this.decide(job, policy, { kind: "threw", error: failure }, startedAt);
+    }
   }
 
   /** The settlement that core decides on. */

@@ -316,15 +316,6 @@ export const mutants: readonly Mutant[] = [
       "a slow reading of the clock, a lost claim and slow extensions must meet: once in some thousand seeds",
   },
   {
-    name: "a trigger made again after its job has ended",
-    promise: "J15",
-    file: "src/runtime/schedules-client.ts",
-    find: "if (done !== undefined) return { fired: [done] };",
-    replace: "",
-    tests: ["test/runtime/lost-answers.test.ts"],
-    notSimulated: "the job must end between two tries a moment apart: once in some thousand seeds",
-  },
-  {
     name: "a trigger made again that does not know its held tick",
     promise: "J15",
     file: "src/core/firing.ts",
@@ -425,8 +416,8 @@ export const mutants: readonly Mutant[] = [
     name: "a damaged job that is given to a worker",
     promise: "S8",
     file: "src/engines/sqlite/claim.ts",
-    find: "if (isDamaged(job)) {\n        endJob",
-    replace: "if (isDamaged(job) && tx.now < 0) {\n        endJob",
+    find: "if (damaged) {\n        endJob",
+    replace: "if (damaged && tx.now < 0) {\n        endJob",
     tests: ["test/sqlite/damage.test.ts"],
   },
   {

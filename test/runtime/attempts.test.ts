@@ -208,6 +208,43 @@ describe("records", () => {
     expect(JSON.stringify([await scheduler.jobs.get(id), named("job:failed")])).not.toContain("sk-123");
   });
 
+  test.each([
+    ["nothing", () => undefined],
+    ["a text", () => "redacted"],
+    ["an error without a message", () => ({ name: "E" })],
+  ])("J7 a redaction hook that answers %s keeps nothing, and the slot and the job are free", async (_, answer) => {
+    const { scheduler, clock, id } = await failing({}, undefined, {
+      redact: answer as unknown as NonNullable<RigOptions["redact"]>,
+      worker: { concurrency: 1 },
+    });
+    await clock.advance(60 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({
+      state: "failed",
+      reason: "(the redaction hook answered no error; nothing was kept)",
+    });
+    await scheduler.stop();
+  });
+
+  test("J7 what a redaction hook adds that is no text is left out", async () => {
+    const redact = (error: { name: string; message: string }) => ({ ...error, cause: 1n, code: 5 }) as never;
+    const { scheduler, clock, id } = await failing({}, undefined, { redact });
+    await clock.advance(60 * secondMs);
+    const job = await scheduler.jobs.get(id);
+    expect(Object.keys(job?.attempts[0]?.error ?? {}).sort()).toEqual(["message", "name", "stack"]);
+  });
+
+  test("J7 a thrown RetryAt whose instant cannot be read fails its attempt like any other", async () => {
+    const thrown = {
+      code: "RETRY_AT",
+      get at() {
+        throw new Error("no");
+      },
+    };
+    const { scheduler, clock, id } = await failing({}, () => thrown);
+    await clock.advance(60 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "failed", failures: 3 });
+  });
+
   test("J7 a redaction hook that throws keeps nothing of the error", async () => {
     const { scheduler, id } = await failing({ retry: { attempts: 1 } }, () => new Error("key sk-123"), {
       redact: () => {

@@ -79,6 +79,7 @@ interface OpenQueue {
 interface Picked {
   readonly seq: number;
   readonly job: Job;
+  readonly damaged: boolean;
 }
 
 export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
@@ -158,7 +159,7 @@ function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | un
     endJob(tx, supersedeExpired(job, tx.now), stored);
     return undefined;
   }
-  if (isDamaged(job)) {
+  if (stored.damaged === true) {
     endJob(tx, failDamaged(job, damagedReason, tx.now), stored);
     return undefined;
   }
@@ -200,8 +201,8 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
     if (room <= 0) continue;
     const before = jobs.length;
     const lanes = shareReady(tx, queue.name, room);
-    for (const { seq, job } of inTurn(lanes)) {
-      if (isDamaged(job)) {
+    for (const { seq, job, damaged } of inTurn(lanes)) {
+      if (damaged) {
         endJob(tx, failDamaged(job, damagedReason, tx.now), { seq, place: "ready", job });
         continue;
       }
@@ -235,7 +236,12 @@ function shareReady(tx: Tx, queue: string, limit: number): LanePick[] {
     const lane = lanes.find((one) => one.tenant === tenant);
     if (lane === undefined) return [];
     const rows = tx.connection.tuples<ReadyRow>(readyStatement, queue, tenant, take);
-    return { lane, pass, picked: rows.map((row) => ({ seq: row[0], job: readyJob(row, queue, tenant) })) };
+    const picked = rows.map((row) => ({
+      seq: row[0],
+      job: readyJob(row, queue, tenant),
+      damaged: isDamaged(row[12]),
+    }));
+    return { lane, pass, picked };
   });
 }
 

@@ -3,7 +3,10 @@ import { statfsSync, statSync } from "node:fs";
 import { defaults } from "../../core/defaults.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { type Finding, fine } from "../../core/findings.ts";
-import { jobIdFromBytes } from "../../core/id.ts";
+import { jobIdFromBytes, jobIdFromHex } from "../../core/id.ts";
+import type { Connection } from "./database.ts";
+import { isDamaged } from "./rows.ts";
+import { readableSchedule, type ScheduleRow } from "./schedule-table.ts";
 import type { Tx } from "./tx.ts";
 
 /** Files up to this size are read through. */
@@ -14,6 +17,8 @@ const logBytesMax = 64 * 1024 * 1024;
 const freeBytesMin = 64 * 1024 * 1024;
 /** Tables up to so many rows are looked through. */
 const rowsMax = 2_000_000;
+/** ... and this many are read as closely as a claim does. */
+const shapedMax = 20_000;
 /** A janitor goes round every minute: what should be gone for longer was left by nobody's coming. */
 const leftMs = 10 * defaults.janitorMs;
 /** Finished jobs of one queue that may lie beyond what retention keeps, as they are trimmed together. */
@@ -123,8 +128,31 @@ WHERE ${column} IS NOT NULL AND NOT json_valid(${column}) LIMIT 20`;
       });
     }
   }
+  found.push(...misshapen(connection));
   return found.length === 0 ? [fine("rows", "every stored text can be read")] : found;
 }
+
+/** What is JSON and yet not what was written, among the first rows: each stops itself, see damage.test.ts. */
+function misshapen(connection: Connection): Finding[] {
+  const mend = "Mend or delete the row; a backup may have it whole.";
+  const details = connection.all<{ id: string; detail: string }>(detailsStatement, shapedMax);
+  const schedules = connection.all<ScheduleRow>(schedulesStatement, shapedMax);
+  const what = [
+    ...details
+      .filter(({ detail }) => isDamaged(detail))
+      .map(({ id }) => `job ${jobIdFromHex(id)} is damaged: its detail is not a job's (table punctual_jobs)`),
+    ...schedules
+      .filter((row) => readableSchedule(row) === undefined)
+      .map(({ tenant, id }) => `schedule ${tenant}/${id} is damaged: it is not whole (table punctual_schedules)`),
+  ];
+  return what.slice(0, 20).map((one): Finding => ({ check: "rows", status: "problem", what: one, mend }));
+}
+
+const detailsStatement = `-- findings.details
+SELECT lower(hex(id)) AS id, detail FROM punctual_jobs WHERE detail IS NOT NULL AND json_valid(detail) LIMIT ?`;
+
+const schedulesStatement = `-- findings.schedules
+SELECT tenant, id, schedule FROM punctual_schedules WHERE json_valid(schedule) LIMIT ?`;
 
 function isJson(text: string): boolean {
   try {

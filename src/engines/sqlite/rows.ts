@@ -9,6 +9,7 @@ import {
   type JobState,
   type LogLine,
 } from "../../core/job.ts";
+import { has, isNumber, isText, listOf, maybe } from "../../core/shape.ts";
 import type { Value } from "./database.ts";
 
 /** Where a job is: the stored state, with `pending` split by what a claim may do with it. */
@@ -75,6 +76,8 @@ export interface Stored {
   readonly seq: number;
   readonly place: Place;
   readonly job: Job;
+  /** See `isDamaged`. */
+  readonly damaged?: boolean;
 }
 
 interface Detail {
@@ -132,20 +135,38 @@ export const damagedReason = "its stored detail is damaged and cannot be read";
 
 const damaged: Detail = { reason: damagedReason };
 
+const isDetail = has({
+  failures: maybe(isNumber),
+  crashes: maybe(isNumber),
+  releases: maybe(isNumber),
+  attemptsMax: maybe(isNumber),
+  metadata: maybe(isText),
+  tick: maybe(isNumber),
+  missed: maybe(isNumber),
+  progress: maybe(isNumber),
+  output: maybe(isText),
+  endCause: maybe(isText),
+  reason: maybe(isText),
+  attempts: maybe(
+    listOf(has({ attempt: isNumber, worker: isText, startedAt: isNumber, endedAt: maybe(isNumber), outcome: isText })),
+  ),
+  log: maybe(listOf(has({ at: isNumber, attempt: isNumber, text: isText }))),
+});
+
 /** A damaged row must stop neither a claim of its queue nor a listing. */
 function readDetail(text: string | null): Detail {
   if (text === null) return noDetail;
   try {
     const detail: unknown = JSON.parse(text);
-    return typeof detail === "object" && detail !== null ? detail : damaged;
+    return isDetail(detail) ? (detail as Detail) : damaged;
   } catch {
     return damaged;
   }
 }
 
-/** Whether a job's `detail` cannot be read: its policy and metadata are lost, so it must not run. */
-export function isDamaged({ reason, state }: Pick<Job, "reason" | "state">): boolean {
-  return reason === damagedReason && !isFinished(state);
+/** Whether a row's `detail` cannot be read: the job's counts and metadata are lost, so it must not run. */
+export function isDamaged(detail: string | null): boolean {
+  return readDetail(detail) === damaged;
 }
 
 /** The part of a job that `detail` holds. */
@@ -185,7 +206,7 @@ export function toJob(row: JobRow): Job {
 }
 
 export function toStored(row: JobRow): Stored {
-  return { seq: row[0], place: row[15], job: toJob(row) };
+  return { seq: row[0], place: row[15], job: toJob(row), damaged: isDamaged(row[12]) };
 }
 
 function originOf(id: string | null, incarnation: string | null, text: string | null): Job["schedule"] {

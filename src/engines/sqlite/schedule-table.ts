@@ -1,6 +1,7 @@
 // The table of schedules: whole schedules as JSON, beside the columns that are searched or compared.
 import { StoreCorruptError } from "../../core/errors.ts";
 import type { Schedule, ScheduleRef } from "../../core/schedule.ts";
+import { isStoredSchedule } from "../../core/stored-schedule.ts";
 import type { Tx } from "./tx.ts";
 
 const findStatement = `-- schedules.find
@@ -24,7 +25,7 @@ SELECT 1 AS found FROM punctual_schedules
 WHERE tenant = ? AND id = ? AND incarnation = ? AND revision = ? AND cursor_after = ?`;
 
 const dueStatement = `-- schedules.due
-SELECT tenant, id, schedule FROM punctual_schedules
+SELECT tenant, id, schedule, incarnation, revision, cursor_after FROM punctual_schedules
 WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`;
 
 const disableStatement = `-- schedules.disableUnreadable
@@ -39,22 +40,26 @@ export interface ScheduleRow {
   readonly schedule: string;
 }
 
+interface DueRow extends ScheduleRow {
+  readonly incarnation: string;
+  readonly revision: number;
+  readonly cursor_after: number;
+}
+
 /** @throws StoreCorruptError when the row cannot be read */
-export function toSchedule({ tenant, id, schedule }: ScheduleRow): Schedule {
-  try {
-    return JSON.parse(schedule);
-  } catch (error) {
-    throw new StoreCorruptError(`the row of schedule ${id} of tenant ${tenant} cannot be read`, {
-      mend: "Remove the schedule and create it again, or put it as it should be with ensure().",
-      cause: error,
-    });
-  }
+export function toSchedule(row: ScheduleRow): Schedule {
+  const schedule = readableSchedule(row);
+  if (schedule !== undefined) return schedule;
+  throw new StoreCorruptError(`the row of schedule ${row.id} of tenant ${row.tenant} cannot be read`, {
+    mend: "Remove the schedule and create it again, or put it as it should be with ensure().",
+  });
 }
 
 /** The schedule of a row; undefined for one that cannot be read, which must stop nobody else (S8). */
 export function readableSchedule(row: ScheduleRow): Schedule | undefined {
   try {
-    return toSchedule(row);
+    const value: unknown = JSON.parse(row.schedule);
+    return isStoredSchedule(value, row) ? value : undefined;
   } catch {
     return undefined;
   }
@@ -109,14 +114,19 @@ export function isUnmoved({ connection }: Tx, { tenant, id, incarnation, revisio
 /** The schedules that are due. A row that cannot be read is disabled, so that it stops nobody else (S8). */
 export function dueSchedules(tx: Tx, limit: number): Schedule[] {
   const { connection, now } = tx;
-  return connection.all<ScheduleRow>(dueStatement, now, limit).flatMap((row) => {
+  return connection.all<DueRow>(dueStatement, now, limit).flatMap((row) => {
     const schedule = readableSchedule(row);
-    if (schedule !== undefined) return [schedule];
+    if (schedule !== undefined && isAsItsColumns(schedule, row)) return [schedule];
     const { tenant, id } = row;
     connection.run(disableStatement, tenant, id);
     tx.append({ type: "schedule:disabled", tenant, schedule: id, at: now, data: { reason: "its row cannot be read" } });
     return [];
   });
+}
+
+/** What a fire compares. A row that says one thing in its columns and another in its JSON would stay due for ever. */
+function isAsItsColumns({ incarnation, revision, cursor }: Schedule, row: DueRow): boolean {
+  return incarnation === row.incarnation && revision === row.revision && cursor.after === row.cursor_after;
 }
 
 export function nextTickAt({ connection }: Tx): number | undefined {

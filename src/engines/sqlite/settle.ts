@@ -3,11 +3,12 @@ import { waitsAgainEvent } from "../../core/audit.ts";
 import type { SettleAnswer } from "../../core/engine.ts";
 import { isFinished } from "../../core/job.ts";
 import { holds, isRepeat } from "../../core/lease.ts";
-import { applySettlement, type Settlement } from "../../core/settling.ts";
+import { applySettlement, failDamaged, type Settlement } from "../../core/settling.ts";
 import { complete } from "./complete.ts";
 import { endJob } from "./ending.ts";
 import { findJob, saveJob, slotsOf } from "./job-table.ts";
 import { wakeLimited } from "./queues.ts";
+import { damagedReason } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
 const settled: SettleAnswer = { outcome: "settled", state: "completed" };
@@ -25,10 +26,12 @@ function settle(tx: Tx, settlement: Settlement): SettleAnswer {
   const { lease } = settlement;
   const stored = findJob(tx, lease.id);
   if (stored === undefined) return { outcome: "unknown" };
-  const { job } = stored;
+  const { job, damaged } = stored;
   if (isRepeat(lease, job)) return { outcome: "settled", state: job.state };
   if (!holds(lease, job)) return { outcome: "lost" };
-  const after = applySettlement(job, settlement, tx.now, slotsOf(tx, job).successor !== undefined);
+  const settled = applySettlement(job, settlement, tx.now, slotsOf(tx, job).successor !== undefined);
+  // What it would need to run again is lost.
+  const after = damaged === true && !isFinished(settled.state) ? failDamaged(settled, damagedReason, tx.now) : settled;
   if (!isFinished(after.state)) {
     saveJob(tx, after, stored);
     if (tx.auditsAll) tx.append(waitsAgainEvent(after, settlement, tx.now));
