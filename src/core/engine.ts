@@ -22,7 +22,7 @@ import type { Settlement } from "./settling.ts";
 import type { Signal } from "./signal.ts";
 import type { JobStanding } from "./standing.ts";
 import type { TenantId } from "./tenant.ts";
-import type { TransferCounts, TransferPage, TransferRequest, TransferWrite } from "./transfer.ts";
+import type { TransferCounts, TransferOutcome, TransferPage, TransferRequest, TransferWrite } from "./transfer.ts";
 
 /**
  * A store. `Tx` is what a caller's own open transaction looks like (a `pg` client, a SQLite database); `never` where
@@ -384,9 +384,10 @@ export interface TransferStore {
   counts(): Promise<TransferCounts>;
   /**
    * Removes and stores items as they are, in one atomic step: ids, order of insertion, instants, revisions, totals. The
-   * same again changes nothing. Counters follow exactly; no limit holds, no event is written, nobody is woken.
+   * same again changes nothing. Counters follow exactly; no limit holds, no event is written, nobody is woken. An
+   * unfinished job takes its key's slot from the one that has it: that one is about to be written too, or removed.
    */
-  write(request: TransferWrite): Promise<void>;
+  write(request: TransferWrite): Promise<TransferOutcome>;
 }
 
 /** For people who ask why: what no other method tells, or not at one moment. */

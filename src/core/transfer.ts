@@ -99,7 +99,15 @@ export interface TransferRequest {
 export interface TransferWrite {
   readonly items: readonly TransferItem[];
   readonly remove: readonly TransferPosition[];
+  /** Only while this record has this value, compared in the same step: a copy that another has taken over writes nothing. */
+  readonly guard?: { readonly key: string; readonly value: string } | undefined;
 }
+
+/** `lost`: the guard's record was not as it says, and nothing was written. */
+export type TransferOutcome = "written" | "lost";
+
+/** Under this key a store says that it is the unfinished copy of another; it is never copied itself. */
+export const copyMarkKey = "punctual/copy";
 
 export function positionOf(item: TransferItem): TransferPosition {
   return { kind: item.kind, name: nameOf(item) };

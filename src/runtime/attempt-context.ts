@@ -24,7 +24,40 @@ interface AttemptSeen {
   report(share: number): void;
 }
 
-export class AttemptContext implements Context {
+/** The names that a copy of a context (`{ ...context, db }`) has. */
+const names: readonly (keyof Context)[] = [
+  "job",
+  "attempt",
+  "failures",
+  "tenant",
+  "scheduledAt",
+  "startedAt",
+  "delayMs",
+  "schedule",
+  "tick",
+  "signal",
+  "log",
+  "progress",
+  "complete",
+  "enqueue",
+];
+
+/** Shows what is made when asked for as if it lay there: an object with so many members costs more than a handler. */
+const lyingThere: ProxyHandler<AttemptContext> = {
+  get: (context, name) => context[name as keyof Context],
+  ownKeys: () => [...names],
+  getOwnPropertyDescriptor: (context, name) =>
+    (names as readonly PropertyKey[]).includes(name)
+      ? { enumerable: true, configurable: true, get: () => context[name as keyof Context] }
+      : undefined,
+};
+
+/** The context of an attempt. */
+export function contextOf(attempt: AttemptSeen, host: ContextHost): Context {
+  return new Proxy(new AttemptContext(attempt, host), lyingThere);
+}
+
+class AttemptContext implements Context {
   readonly #attempt: AttemptSeen;
   readonly #host: ContextHost;
   #job: Context["job"] | undefined;

@@ -11,7 +11,7 @@ import {
 import type { ClaimedJob, LogLine } from "../core/job.ts";
 import { decodePayload, encodePayload } from "../core/payload.ts";
 import { type AttemptEnd, timeoutMessage } from "../core/settling.ts";
-import { AttemptContext, type ContextHost } from "./attempt-context.ts";
+import { type ContextHost, contextOf } from "./attempt-context.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
 import type { Handler, HandlerFunction } from "./handler.ts";
 import { validateInput } from "./validate-input.ts";
@@ -30,6 +30,8 @@ export interface Report {
   readonly progress?: number;
   readonly log?: readonly LogLine[];
 }
+
+const settled = Promise.resolve();
 
 export class Attempt {
   readonly job: ClaimedJob;
@@ -176,18 +178,15 @@ export class Attempt {
   }
 
   #call(read: () => unknown, returned: (end: AttemptEnd) => void): void {
-    let output: unknown;
-    try {
-      const run = this.#handler.run as HandlerFunction<unknown>;
-      output = run(read(), new AttemptContext(this, this.#host));
-    } catch (error) {
-      output = Promise.reject(error);
-    }
-    // Later in any case, so that handlers which return at once do not pile up on the stack.
-    Promise.resolve(output).then(
-      (value) => returned({ kind: "completed", output: this.#encodeOutput(value) }),
-      (error: unknown) => returned({ kind: "threw", error }),
-    );
+    const run = this.#handler.run as HandlerFunction<unknown>;
+    // In a turn of its own: what a handler enters (AsyncLocalStorage) no other job sees, and those that return at once
+    // do not pile up on the stack.
+    settled
+      .then(() => run(read(), contextOf(this, this.#host)))
+      .then(
+        (value) => returned({ kind: "completed", output: this.#encodeOutput(value) }),
+        (error: unknown) => returned({ kind: "threw", error }),
+      );
   }
 
   /** The work is done: an output that cannot be kept must not make it be done again. */

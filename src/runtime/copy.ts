@@ -5,17 +5,16 @@ import { CopyRefusedError } from "../core/errors.ts";
 import { everyQueue } from "../core/queue.ts";
 import {
   comparePositions,
+  copyMarkKey,
   Digester,
   positionOf,
   type StoreDigest,
   type TransferItem,
   type TransferKind,
   type TransferPosition,
+  type TransferWrite,
   textOf,
 } from "../core/transfer.ts";
-
-/** Under this key a store says that it is the unfinished copy of another; it is never copied itself. */
-const copyMarkerKey = "punctual/copy";
 
 /** Items read and written at a time. */
 const pageItems = 200;
@@ -52,25 +51,28 @@ type Opened = Pick<Engine, "jobs" | "queues" | "records" | "transfer" | "now">;
 
 /**
  * Copies everything that a store holds into an empty one, or goes on with a copy that was cut off, and verifies it. Both
- * are open; the source is paused, and nothing of it runs. Both are paused afterwards.
+ * are open; the source is paused, and nothing of it runs; nobody uses the target. Both are paused afterwards.
  * @throws CopyRefusedError when the source is not at rest or the target holds something else
  */
 export async function copyStore(from: Opened, to: Opened, options: CopyOptions): Promise<CopyResult> {
   await refuseUnrest(from);
-  const resumed = await claimTarget(to, options.source);
-  if (resumed === undefined) return verifyFinished(from, to);
+  const mark = await claimTarget(to, options.source);
+  if (mark === undefined) return verifyFinished(from, to);
+  const { resumed, value } = mark;
   const expected = Object.values(await from.transfer.counts()).reduce((sum, count) => sum + count, 0);
   let written = 0;
   let removed = 0;
   for (let pass = 1; pass <= passesMax; pass++) {
     const stage = pass === 1 ? "copying" : "verifying";
-    const found = await passOver(from, to, (kind, done) => options.onProgress?.({ stage, kind, done, expected }));
+    const found = await passOver(from, to, value, (kind, done) =>
+      options.onProgress?.({ stage, kind, done, expected }),
+    );
     written += found.written;
     removed += found.removed;
     if (found.written + found.removed > 0) continue;
     if (found.source.digest !== found.target.digest) throw new Error("equal items have unequal digests");
     await refuseUnrest(from);
-    await to.records.remove([copyMarkerKey]);
+    await write(to, value, { items: [], remove: [{ kind: "record", name: [copyMarkKey] }] });
     return { ...found.source, written, removed, resumed };
   }
   throw new CopyRefusedError("the source changed again and again while it was copied", {
@@ -80,7 +82,7 @@ export async function copyStore(from: Opened, to: Opened, options: CopyOptions):
 
 /** @throws CopyRefusedError unless everything is paused and nothing runs. A lease that has ended is nobody's: it is copied. */
 async function refuseUnrest({ queues, jobs, records, now }: Opened): Promise<void> {
-  const [marker] = await records.get([copyMarkerKey]);
+  const [marker] = await records.get([copyMarkKey]);
   if (marker !== undefined) {
     throw new CopyRefusedError(`the source is itself the unfinished copy of ${sourceOf(marker)}`, {
       mend: "Finish that copy first.",
@@ -110,23 +112,46 @@ async function refuseUnrest({ queues, jobs, records, now }: Opened): Promise<voi
   );
 }
 
+/** The target's mark: of this run, so that an older one that still goes on notices. */
+interface Mark {
+  readonly value: string;
+  /** It was this source's unfinished copy already. */
+  readonly resumed: boolean;
+}
+
 /**
- * Marks the target as this source's copy; answers whether it was so already, or undefined when it holds something and no
- * mark: a copy that has been finished, or a stranger. @throws CopyRefusedError
+ * Marks the target as this source's copy and this run's; undefined when it holds something and no mark: a copy that has
+ * been finished, or a stranger. @throws CopyRefusedError
  */
-async function claimTarget({ records, transfer }: Opened, source: string): Promise<boolean | undefined> {
-  const [marker] = await records.get([copyMarkerKey]);
+async function claimTarget({ records, transfer }: Opened, source: string): Promise<Mark | undefined> {
+  const [marker] = await records.get([copyMarkKey]);
   if (marker !== undefined) {
     const other = sourceOf(marker);
-    if (other === source) return true;
-    throw new CopyRefusedError(`the target is the unfinished copy of ${other}`, {
-      mend: "Finish that copy, or name another target; delete the target if it is of no use.",
-    });
+    if (other !== source) {
+      throw new CopyRefusedError(`the target is the unfinished copy of ${other}`, {
+        mend: "Finish that copy, or name another target; delete the target if it is of no use.",
+      });
+    }
+  } else {
+    const { items } = await transfer.read({ limit: 10 });
+    if (items.some(({ kind }) => kind !== "eventSequence")) return undefined;
   }
-  const { items } = await transfer.read({ limit: 10 });
-  if (items.some(({ kind }) => kind !== "eventSequence")) return undefined;
-  await records.put([{ key: copyMarkerKey, value: JSON.stringify({ source }), expected: "absent" }]);
-  return false;
+  const value = JSON.stringify({ source, run: crypto.randomUUID() });
+  const [put] = await records.put([{ key: copyMarkKey, value, expected: marker?.revision ?? "absent" }]);
+  if (put === "conflict") throw takenOver();
+  return { value, resumed: marker !== undefined };
+}
+
+function takenOver(): CopyRefusedError {
+  return new CopyRefusedError("another copy into the same target has begun, and goes on in this one's place", {
+    mend: "Let that one end. If there is none any more, copy again.",
+  });
+}
+
+/** Writes as long as the target is still this run's. @throws CopyRefusedError */
+async function write({ transfer }: Opened, mark: string, parts: Omit<TransferWrite, "guard">): Promise<void> {
+  const outcome = await transfer.write({ ...parts, guard: { key: copyMarkKey, value: mark } });
+  if (outcome === "lost") throw takenOver();
 }
 
 /** A copy that was finished before is left as it is. @throws CopyRefusedError when the target holds anything else */
@@ -164,6 +189,7 @@ interface PassResult {
 async function passOver(
   from: Opened,
   to: Opened,
+  mark: string,
   onItems: (kind: TransferKind, done: number) => void,
 ): Promise<PassResult> {
   const source = new Reader(from);
@@ -174,7 +200,7 @@ async function passOver(
   let put: TransferItem[] = [];
   let remove: TransferPosition[] = [];
   const flush = async () => {
-    if (put.length + remove.length > 0) await to.transfer.write({ items: put, remove });
+    if (put.length + remove.length > 0) await write(to, mark, { items: put, remove });
     put = [];
     remove = [];
   };
@@ -232,7 +258,7 @@ class Reader {
       if (item === undefined) {
         if (this.#ended) return undefined;
         await this.#fetch();
-      } else if (item.kind === "record" && item.key === copyMarkerKey) this.#at++;
+      } else if (item.kind === "record" && item.key === copyMarkKey) this.#at++;
       else this.#read = { item, position: positionOf(item), text: textOf(item) };
     }
     return this.#read;

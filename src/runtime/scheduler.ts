@@ -2,7 +2,13 @@
 import { defaults } from "../core/defaults.ts";
 import { type Duration, parseDuration, shown } from "../core/duration.ts";
 import type { Engine, Insert, InsertAnswer, Unwatch } from "../core/engine.ts";
-import { InvalidInputError, NoHandlerError, StoppedError, TransactionsUnsupportedError } from "../core/errors.ts";
+import {
+  CopyRefusedError,
+  InvalidInputError,
+  NoHandlerError,
+  StoppedError,
+  TransactionsUnsupportedError,
+} from "../core/errors.ts";
 import type { NewEvent } from "../core/events.ts";
 import { type GuardrailOptions, type Guardrails, resolveGuardrails } from "../core/guardrails.ts";
 import { type Entropy, mintToken } from "../core/id.ts";
@@ -11,6 +17,7 @@ import { refuseUnknown } from "../core/options.ts";
 import type { Signal } from "../core/signal.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
+import { copyMarkKey } from "../core/transfer.ts";
 import { Batcher } from "./batcher.ts";
 import type { ClientHost } from "./client-host.ts";
 import { type RuntimeClock, systemClock } from "./clock.ts";
@@ -327,7 +334,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   #open(): Promise<void> {
     if (this.#stopped) return Promise.reject(new StoppedError("the scheduler has been stopped"));
     if (this.#opened === undefined) {
-      const opened = this.#engine.open();
+      const opened = this.#engine.open().then(() => this.#refuseUnfinishedCopy());
       this.#opened = opened;
       // One that failed may be tried again by the next call.
       opened.catch(() => {
@@ -342,6 +349,15 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       });
     }
     return this.#ready;
+  }
+
+  /** What is put into a store while it is being copied into would be overwritten. @throws CopyRefusedError */
+  async #refuseUnfinishedCopy(): Promise<void> {
+    const [mark] = await this.#engine.records.get([copyMarkKey]);
+    if (mark === undefined) return;
+    throw new CopyRefusedError("the store is the unfinished copy of another", {
+      mend: "Finish it with punctual copy, then use it.",
+    });
   }
 
   #makeRoles(roles: ReadonlySet<Role>) {

@@ -4,7 +4,8 @@ import { fillStore } from "../../scripts/proof/filled-store.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { memory } from "../../src/engines/memory/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { type CopyProgress, copyStore } from "../../src/index.ts";
+import { type CopyProgress, copyStore, createScheduler } from "../../src/index.ts";
+import { newJob } from "../conformance/builders.ts";
 
 const engines: Engine[] = [];
 
@@ -39,7 +40,7 @@ function cutAfter(engine: Engine, writes: number): Engine {
       counts,
       write: async (request) => {
         if (left-- <= 0) throw new Error("killed");
-        await write(request);
+        return write(request);
       },
     },
   };
@@ -79,6 +80,73 @@ describe("copyStore", () => {
     const result = await copyStore(source, target, from);
     expect(result.removed).toBeGreaterThan(3);
     expect(await copyStore(source, target, from)).toMatchObject({ written: 0, removed: 0, digest: result.digest });
+  });
+
+  test.each(["memory", "sqlite"] as const)(
+    "O6 a cut copy into %s follows a key that has gone from one job to another since",
+    async (name) => {
+      const target = await opened(name === "memory" ? memory({ clock }) : sqlite(":memory:", { clock }));
+      const [first, second] = [newJob({ key: "moving" }), newJob({ key: "moving" })];
+      const cancel = (id: string) => source.jobs.change([{ name: { id }, change: { kind: "cancel" } }]);
+      await source.jobs.insert([{ jobs: [first] }]);
+      await cancel(first.id);
+      await source.jobs.insert([{ jobs: [second] }]);
+      const { counts, read, write } = target.transfer;
+      const unfinished: Engine = {
+        ...target,
+        transfer: {
+          counts,
+          read,
+          // The copy is whole but for its mark.
+          write: async (request) => {
+            if (request.remove.some(({ kind }) => kind === "record")) throw new Error("killed");
+            return write(request);
+          },
+        },
+      };
+      await expect(copyStore(source, unfinished, from)).rejects.toThrow("killed");
+      await cancel(second.id);
+      await source.jobs.change([{ name: { id: first.id }, change: { kind: "retry" } }]);
+      const { digest } = await copyStore(source, target, from);
+      expect(await copyStore(source, target, from)).toMatchObject({ digest, written: 0 });
+      const [answer] = await target.jobs.insert([{ jobs: [newJob({ key: "moving" })] }]);
+      expect(answer).toMatchObject({ jobs: [{ outcome: "existing", id: first.id }] });
+    },
+  );
+
+  test("O6 of two copies into one target the older ends, and what comes after the newer's end is left alone", async () => {
+    const target = await opened(memory({ clock }));
+    const { counts, read, write } = target.transfer;
+    let writes = 0;
+    let kept = "";
+    const slow: Engine = {
+      ...target,
+      transfer: {
+        counts,
+        read,
+        write: async (request) => {
+          if (++writes === 3) {
+            await copyStore(source, target, from);
+            const job = newJob();
+            kept = job.id;
+            await target.jobs.insert([{ jobs: [job] }]);
+          }
+          return write(request);
+        },
+      },
+    };
+    await expect(copyStore(source, slow, from)).rejects.toMatchObject({ code: "COPY_REFUSED" });
+    expect(await target.jobs.get(kept)).toMatchObject({ state: "pending" });
+  });
+
+  test("O6 a store that is an unfinished copy is not to be used yet", async () => {
+    const target = await opened(memory({ clock }));
+    await expect(copyStore(source, cutAfter(target, 2), from)).rejects.toThrow("killed");
+    const scheduler = createScheduler({ engine: target });
+    await expect(scheduler.enqueue("mail", 1)).rejects.toMatchObject({ code: "COPY_REFUSED" });
+    await copyStore(source, target, from);
+    expect(await scheduler.enqueue("mail", 1)).toMatchObject({ outcome: "created" });
+    await scheduler.stop();
   });
 
   test("O6 a finished copy that is copied again is found equal and left alone", async () => {

@@ -32,10 +32,12 @@ export function transferStore(world: World): TransferStore {
       eventSequence: 1,
       schedule: world.schedules.size,
     }),
-    write: async ({ items, remove }) =>
+    write: async ({ items, remove, guard }) =>
       world.step((now) => {
+        if (guard !== undefined && world.records.get(guard.key)?.value !== guard.value) return "lost";
         for (const position of remove) removeItem(world, position);
         for (const item of items) writeItem(world, item, now);
+        return "written";
       }),
   };
 }

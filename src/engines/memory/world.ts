@@ -146,6 +146,11 @@ export class World {
   /** Stores a job as another store had it, in its place in the order of insertion; tells nobody. */
   restore(job: Job, seq: number, now: Millis): void {
     this.drop(job.id);
+    // Whoever has its key's slot is of another moment of that store: it is about to be written too, or removed.
+    const holder = isFinished(job.state)
+      ? undefined
+      : this.slots(job)[job.successor === true ? "successor" : "current"];
+    if (holder !== undefined) this.drop(holder);
     this.#index({ job, seq, place: placeOf(job, now) });
     this.#seq = Math.max(this.#seq, seq);
   }

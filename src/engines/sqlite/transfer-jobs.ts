@@ -1,6 +1,7 @@
 // Jobs and the lanes they are counted in, as values and back.
 import { jobIdFromHex, jobIdToBytes } from "../../core/id.ts";
-import { isFinished } from "../../core/job.ts";
+import { isFinished, type Job } from "../../core/job.ts";
+import { slotsOf } from "./job-table.ts";
 import {
   endedColumns,
   endedValues,
@@ -68,7 +69,10 @@ export const jobTransfer: KindTransfer<"job"> = {
     }
     const place = placeOf(job, tx.now);
     if (isFinished(job.state)) connection.run(insertEndedStatement, seq, ...endedValues(job, place));
-    else connection.run(insertLiveStatement, seq, ...liveValues(job, place));
+    else {
+      freeSlot(tx, job);
+      connection.run(insertLiveStatement, seq, ...liveValues(job, place));
+    }
     lanes.add(job.queue, job.tenant, place, 1);
   },
   remove: (tx, [seq = 0]) => removeJob(tx, Number(seq)),
@@ -102,6 +106,13 @@ export const laneTransfer: KindTransfer<"lane"> = {
     tx.connection.run(sql, queue, tenant);
   },
 };
+
+/** Whoever has the key's slot is of another moment of the source: it is about to be written too, or removed. */
+function freeSlot(tx: Tx, job: Job): void {
+  const { current, successor } = slotsOf(tx, job);
+  const holder = job.successor === true ? successor : current;
+  if (holder !== undefined) removeJob(tx, holder.seq);
+}
 
 function removeJob({ connection, lanes }: Tx, seq: number): void {
   for (const { bySeq, remove } of findStatements) {

@@ -12,12 +12,19 @@ export function transferStore(steps: Steps): TransferStore {
     read: (request) =>
       steps.read((tx) => readPageOf(request, (kind, after, limit) => kinds[kind].read(tx, after, limit))),
     counts: () => steps.read(({ connection }) => connection.get<TransferCounts>(countsStatement) as TransferCounts),
-    write: ({ items, remove }) =>
+    write: ({ items, remove, guard }) =>
       steps.write((tx) => {
+        if (guard !== undefined && !holdsRecord(tx, guard)) return "lost";
         for (const { kind, name } of remove) kinds[kind].remove(tx, name);
         for (const item of items) writeItem(tx, item);
+        return "written";
       }),
   };
+}
+
+function holdsRecord({ connection }: Tx, { key, value }: { readonly key: string; readonly value: string }): boolean {
+  const sql = "-- transfer.guard\nSELECT 1 AS found FROM punctual_records WHERE key = ? AND value = ?";
+  return connection.get(sql, key, value) !== undefined;
 }
 
 const countsStatement = `-- transfer.counts
