@@ -4,7 +4,8 @@
 // Conventions. Every mutation takes a list and answers in the same order; one bad item never fails its neighbours.
 // Races that are expected are values (`existing`, `lost`, `conflict`); an exception means that the store failed
 // (NotWrittenError, OutcomeUnknownError) or that the caller erred. Requests carry durations: time is the store's.
-// Each mutation writes its audit events in the same atomic step.
+// Each mutation writes its audit events in the same atomic step. Mutations called one after another take effect in that
+// order; a read that does not wait for a mutation's answer may see the store as it was before it.
 import type { SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import type { EventFilter, EventPage, NewEvent, StoredEvent } from "./events.ts";
@@ -274,7 +275,7 @@ export interface ScheduleStore {
    * schedule's incarnation, revision and cursor are still as they were read (S2). A store that cannot serialise reads
    * and writes compares a version that every write of the schedule moves, as settles and triggers change `held` beside
    * the cursor. `only` names schedules whether due or not (a trigger); the step of a trigger whose `operationJob` is
-   * stored is answered as applied and changes nothing (J15).
+   * stored, or has a `tick:fired` in the audit log, is answered as applied and changes nothing (J15).
    */
   fire(request: FireRequest): Promise<FireAnswer>;
 }

@@ -163,7 +163,8 @@ class Draft {
     const job = jobOf(this.schedule, held);
     this.insert.push(job);
     this.fired.push(firedTick(held, job.id));
-    this.schedule = countFired(this.schedule, held);
+    // A trigger that was held is no tick of the rule.
+    if (held.operation === undefined) this.schedule = countFired(this.schedule, held);
     if (overlap !== "allow") this.unfinished = [...this.unfinished, { id: job.id, state: "pending" }];
   }
 

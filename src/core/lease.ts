@@ -11,7 +11,7 @@ export interface Lease {
   readonly attempt: number;
   /** Minted per claim, so that a store which forgot a claim still refuses its holder. */
   readonly token: Token;
-  /** The engine's own word for where the job lies, from the claim; it only makes finding it quick, and may be absent. */
+  /** The engine's own word for where the job lies, from the claim; it only makes finding it quick, and may be absent. Another lease's is its caller's error. */
   readonly ref?: LeaseRef | undefined;
 }
 

@@ -31,3 +31,9 @@ export function refuseUnknown(
     }
   }
 }
+
+/** A yes or no. "no" and 0 are neither. @throws InvalidInputError */
+export function checkFlag(value: unknown, field: string): boolean | undefined {
+  if (value === undefined || typeof value === "boolean") return value;
+  throw new InvalidInputError(`${field} must be true or false, got ${shown(value)}`, { field });
+}

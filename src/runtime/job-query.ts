@@ -4,7 +4,7 @@ import type { FinishedPurge, JobFilter, JobPage, JobSort } from "../core/engine.
 import { InvalidInputError } from "../core/errors.ts";
 import { checkInstant } from "../core/instant.ts";
 import type { FinishedState, JobState, ShownState } from "../core/job.ts";
-import { refuseUnknown } from "../core/options.ts";
+import { checkFlag, refuseUnknown } from "../core/options.ts";
 import { checkPage, type PageRequest } from "../core/page.ts";
 import { boundTenant, checkName } from "./client-host.ts";
 
@@ -53,14 +53,13 @@ export function checkJobQuery(
 /** A purge as the engine is asked for it. @param bound a handle's own tenant @throws InvalidInputError */
 export function checkJobPurge(options: JobPurge, bound: string | undefined): FinishedPurge {
   refuseUnknown(options, ["before", "state", "queue", "tenant", "dryRun", "actor"], "");
-  const { dryRun, actor } = options;
   return {
     before: checkInstant(options.before, "before"),
     states: options.state === undefined ? undefined : [options.state].flat().map(checkFinishedState),
     queue: checkName(options.queue, "queue"),
     tenant: boundTenant(bound, options.tenant),
-    dryRun,
-    actor,
+    dryRun: checkFlag(options.dryRun, "dryRun"),
+    actor: checkName(options.actor, "actor"),
   };
 }
 

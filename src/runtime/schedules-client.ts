@@ -12,7 +12,7 @@ import { decideTrigger, offsetMs } from "../core/firing.ts";
 import { limitError } from "../core/guardrails.ts";
 import { mintToken } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
-import { refuseUnknown } from "../core/options.ts";
+import { checkFlag, refuseUnknown } from "../core/options.ts";
 import { checkPage, type Order, type Page, type PageRequest } from "../core/page.ts";
 import { canonicalJson } from "../core/payload.ts";
 import {
@@ -176,6 +176,7 @@ export class SchedulesClient {
     const { schedules } = await this.#host.engine();
     const tenant = boundTenant(this.#host.tenant, query.tenant);
     for (const name of ["task", "queue", "idPrefix"] as const) checkName(filter[name], name);
+    checkFlag(filter.enabled, "enabled");
     const page = await schedules.list({ ...filter, tenant }, checkPage(query));
     return { ...page, items: page.items.map(viewSchedule) };
   }
@@ -188,7 +189,8 @@ export class SchedulesClient {
     refuseUnknown(options, ["tenant", "cancelPending", "actor"], "");
     const { schedules } = await this.#host.engine();
     const ref = this.#ref(id, options.tenant);
-    const { cancelPending, actor } = options;
+    const { actor } = options;
+    const cancelPending = checkFlag(options.cancelPending, "cancelPending");
     const [outcome] = await schedules.remove([{ ...ref, cancelPending, actor }]);
     if (outcome === "removed") this.#host.emitter.emit("schedule:removed", ref);
     return outcome === "removed";
@@ -209,7 +211,8 @@ export class SchedulesClient {
     options: OfTenant & { readonly reason?: string; readonly cancelPending?: boolean; readonly actor?: string } = {},
   ): Promise<ScheduleView> {
     refuseUnknown(options, ["tenant", "reason", "cancelPending", "actor"], "");
-    const { reason, cancelPending, actor } = options;
+    const { reason, actor } = options;
+    const cancelPending = checkFlag(options.cancelPending, "cancelPending");
     return await this.#modify(this.#ref(id, options.tenant), undefined, async () => ({
       enabled: false,
       disabledReason: reason,

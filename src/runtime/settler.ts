@@ -120,8 +120,12 @@ export class Settler {
   }
 
   #answered({ job, settlement, startedAt, maybeWritten }: Sending, answer: SettleAnswer): void {
-    // J15: the try whose answer was lost has settled it, and retention kept nothing to tell so.
-    const gone = maybeWritten && answer.outcome === "unknown" && settlement.keep === "nothing";
+    // J15: the try whose answer was lost has settled it, and retention kept nothing to tell so. While our lease cannot
+    // have ended, nobody else can have.
+    const held = this.#options.leases.of(job);
+    const unheld = held === undefined || held.endsAt <= this.#options.clock.monotonic();
+    const forgotten = settlement.keep === "nothing" || settlement.outcome === "complete";
+    const gone = maybeWritten && answer.outcome === "unknown" && forgotten && !unheld;
     const settled = gone ? { outcome: "settled" as const, state: endStates[settlement.outcome] } : answer;
     this.#announce(job, settlement, settled, startedAt);
     this.#done(job);

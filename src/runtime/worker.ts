@@ -281,9 +281,11 @@ export class Worker {
     const held = this.#leases.of(job);
     if (held === undefined) return;
     if (held.endsAt <= clock.monotonic() + leaseMs * defaults.leaseMarginShare) {
-      // The event loop was blocked, or the process stopped, for so long that the job is another's by now or will be
-      // before a look at the leases could tell its handler.
-      this.#leases.forget(job);
+      // The claim was answered late, or the event loop was blocked: the job is another's by now, or will be before a look
+      // at the leases could tell its handler. Given back, it is nobody's crash; the fence sees to the rest.
+      const error = new Error(`job ${job.id} was claimed so late that its lease was about to end; it was given back`);
+      emitter.emit("worker:error", { error, where: "claim" });
+      this.#settler.settle(job, plainPolicy, { kind: "unstarted" }, storeClock.now());
       return;
     }
     const handler = registry.find(job.task);

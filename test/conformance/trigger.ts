@@ -80,6 +80,14 @@ export const triggers: Chapter = {
       assert.equal(jobs.find(({ id }) => id === later?.ticks[0]?.job)?.state, "pending");
     }),
 
+    fact("J15 a trigger whose job has ended and left nothing makes no second one", async ({ engine }) => {
+      await createSchedule(engine);
+      await trigger(engine, "op-1");
+      await settleJob(engine, completion(await claimJob(engine), { keep: "nothing" }));
+      assert.equal((await trigger(engine, "op-1"))?.ticks.length, 1);
+      assert.deepEqual(await listJobs(engine), []);
+    }),
+
     fact("S10 a trigger beside a due tick leaves the tick to fire", async ({ engine, clock }) => {
       await createSchedule(engine);
       clock.advance(minuteMs);

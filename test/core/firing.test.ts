@@ -1,6 +1,6 @@
 // Firing as a pure decision: ticks that are held, and triggers that are made again.
 import { describe, expect, test } from "vitest";
-import { type DueSchedule, decideTrigger, type FireStep } from "../../src/core/firing.ts";
+import { type DueSchedule, decideFiring, decideTrigger, type FireStep } from "../../src/core/firing.ts";
 import { operationJobId } from "../../src/core/id.ts";
 import type { HeldTick, OverlapPolicy, Schedule } from "../../src/core/schedule.ts";
 
@@ -51,6 +51,18 @@ describe("a tick that is held", () => {
     const step = trigger({ schedule: schedule("allow", held), unfinished: [] });
     expect(step?.fired).toHaveLength(1);
     expect(step?.to.held).toEqual(held);
+  });
+});
+
+describe("a trigger that is held", () => {
+  test("S10 is released when its job has vanished, and counts for no tick of the rule", () => {
+    const own = { ...held, operation: "op-1" };
+    const stored = { ...schedule("queue", own), ticksFired: 0, missed: 3 };
+    const definition = { ...stored.definition, maxTicks: 1 };
+    const [step] = decideFiring([{ schedule: { ...stored, definition }, unfinished: [] }], now);
+    expect(step?.fired).toHaveLength(1);
+    expect(step?.to).toMatchObject({ ticksFired: 0, missed: 3, cursor: { nextAt: now + 60_000 } });
+    expect(step?.to.held).toBeUndefined();
   });
 });
 

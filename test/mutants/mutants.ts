@@ -399,7 +399,7 @@ export const mutants: readonly Mutant[] = [
     name: "a trigger that takes effect twice",
     promise: "J15",
     file: "src/engines/memory/schedules.ts",
-    find: "if (stored !== undefined && step.operationJob !== undefined && world.jobs.has(step.operationJob)) {",
+    find: "if (stored !== undefined && step.operationJob !== undefined && hasTakenEffect(world, step.operationJob)) {",
     replace: 'if (step.operationJob === "") {',
     tests: memoryEngine,
     expect: "takes effect again when its job has ended",

@@ -195,6 +195,22 @@ describe("jobs, timers and queues", () => {
     await expectRefused(() => scheduler.jobs.list(untyped<object>(query)), field);
   });
 
+  test.each(["yes", 0, 1, "false", {}])(
+    "D7 a yes or no that is %j is refused, and nothing is deleted",
+    async (value) => {
+      const { scheduler, clock } = rig();
+      const { id } = await scheduler.enqueue(mail, 1);
+      await scheduler.jobs.cancel(id);
+      await clock.advance(1_000);
+      const flag = untyped<boolean>(value);
+      await expectRefused(() => scheduler.jobs.purge({ before: new Date(clock.now()), dryRun: flag }), "dryRun");
+      await expectRefused(() => scheduler.schedules.remove("a", { cancelPending: flag }), "cancelPending");
+      await expectRefused(() => scheduler.schedules.disable("a", { cancelPending: flag }), "cancelPending");
+      await expectRefused(() => scheduler.schedules.list({ enabled: flag }), "enabled");
+      expect(await scheduler.jobs.get(id)).toMatchObject({ state: "cancelled" });
+    },
+  );
+
   test("T2 timers refuse names and times that are none", async () => {
     const { scheduler } = rig();
     await expectRefused(() => scheduler.timers.put(mail, 1, untyped<{ key: string }>({})), "key");

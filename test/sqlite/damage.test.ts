@@ -140,3 +140,20 @@ test("S8 a schedule whose row cannot be read is named, left out of listings, and
   await scheduler.schedules.remove("broken");
   expect(await scheduler.schedules.get("broken")).toBeUndefined();
 });
+
+test("S8 a rate limit whose count cannot be read counts anew, and one that cannot be read itself holds its queue", async () => {
+  await scheduler.queues.limit("default", { rate: { count: 100, per: "1s" } });
+  await scheduler.queues.limit("other", { rate: { count: 1, per: "1s" } });
+  damage("UPDATE punctual_queues SET rate_window = '{' WHERE name = 'default'");
+  damage("UPDATE punctual_queues SET rate = '[]' WHERE name = 'other'");
+  const queues = await scheduler.queues.list();
+  expect(queues.map(({ name, paused }) => [name, paused])).toEqual([
+    ["default", false],
+    ["other", true],
+  ]);
+  await scheduler.enqueue(greet, 1);
+  const completed = new Promise<void>((resolve) => scheduler.on("job:completed", () => resolve()));
+  await scheduler.start({ roles: ["worker"] });
+  await completed;
+  expect(ran).toEqual([1]);
+});

@@ -13,6 +13,7 @@ import type {
 } from "../../core/engine.ts";
 import type { DueSchedule, FireStep } from "../../core/firing.ts";
 import type { Guardrails } from "../../core/guardrails.ts";
+import type { JobId } from "../../core/id.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
 import { cancelForSchedule } from "./ending.ts";
@@ -112,11 +113,16 @@ function unfinishedFor(world: World, schedule: Schedule) {
   return schedule.definition.overlap === "allow" ? [] : world.unfinishedOf(schedule.incarnation);
 }
 
+/** The job of a trigger is there, or was: retention may have kept nothing of it, the audit log of its tick does. */
+function hasTakenEffect(world: World, job: JobId): boolean {
+  return world.jobs.has(job) || world.events.some((event) => event.job === job && event.type === "tick:fired");
+}
+
 /** The cursor is the lock: a step made from anything but what is stored now changes nothing (S2). */
 function apply(world: World, step: FireStep, now: Millis): boolean {
   const { from, to } = step;
   const stored = world.schedules.get(scheduleKey(from));
-  if (stored !== undefined && step.operationJob !== undefined && world.jobs.has(step.operationJob)) {
+  if (stored !== undefined && step.operationJob !== undefined && hasTakenEffect(world, step.operationJob)) {
     world.saveSchedule(stored);
     return true;
   }

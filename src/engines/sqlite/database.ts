@@ -127,7 +127,7 @@ function isStaleSnapshot(error: unknown): boolean {
 
 /** Whether a transaction is already open on this very connection: its owner's, when the user passed the database in. */
 export function isNested(error: unknown): boolean {
-  return isError(error) && /within a transaction/.test(error.message);
+  return isError(error) && sqliteCode(error) !== undefined && /within a transaction/.test(error.message);
 }
 
 /** Whether the file is damaged, or no SQLite database at all. */

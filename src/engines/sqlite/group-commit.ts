@@ -16,33 +16,36 @@ export class StepFailed extends Error {}
 
 export class GroupCommit<Step> {
   readonly #commit: (steps: readonly Step[]) => Promise<readonly unknown[]>;
-  #waiting: Waiting<Step>[] = [];
-  #planned = false;
+  readonly #waiting: Waiting<Step>[] = [];
+  #running: Promise<void> | undefined;
 
   /** @param commit runs steps as one transaction; throws StepFailed, nothing written, when one of several has thrown. */
   constructor(commit: (steps: readonly Step[]) => Promise<readonly unknown[]>) {
     this.#commit = commit;
   }
 
-  /** Answers what the step answered, once its group is committed. */
+  /** Answers what the step answered, once its group is committed. Steps take effect in the order of their calls. */
   add(step: Step): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ step, resolve, reject });
-      if (this.#planned) return;
-      this.#planned = true;
-      // After all that this turn's promises lead to.
-      process.nextTick(() => void this.#run());
+      this.#running ??= this.#run();
     });
   }
 
+  /** Resolves when all that was added so far has been answered. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
   async #run(): Promise<void> {
-    this.#planned = false;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (let from = 0; from < waiting.length; from += groupMax) {
-      if (from > 0) await setImmediate();
-      await this.#write(waiting.slice(from, from + groupMax));
+    while (this.#waiting.length > 0) {
+      // After all that this turn's promises lead to; after a full group, others have their turn first.
+      await new Promise<void>((resolve) => process.nextTick(resolve));
+      const group = this.#waiting.splice(0, groupMax);
+      await this.#write(group);
+      if (group.length === groupMax) await setImmediate();
     }
+    this.#running = undefined;
   }
 
   async #write(group: readonly Waiting<Step>[]): Promise<void> {

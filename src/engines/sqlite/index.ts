@@ -4,7 +4,7 @@ import { shown } from "../../core/duration.ts";
 import type { Engine } from "../../core/engine.ts";
 import { InvalidInputError } from "../../core/errors.ts";
 import { type HistoryOptions, resolveHistory } from "../../core/history.ts";
-import { refuseUnknown } from "../../core/options.ts";
+import { checkFlag, refuseUnknown } from "../../core/options.ts";
 import type { Database } from "./database.ts";
 import { eventStore } from "./events.ts";
 import { pathOf } from "./file.ts";
@@ -48,7 +48,9 @@ export interface SqliteOptions extends HistoryOptions {
  */
 export function sqlite(location: string | Database, options: SqliteOptions = {}): Engine<Database> {
   refuseUnknown(options, ["clock", "synchronous", "retention", "audit", "mustExist", "migrate"], "");
-  const { clock = { now: () => Date.now() }, synchronous, mustExist = false, migrate = true } = options;
+  const { clock = { now: () => Date.now() }, synchronous } = options;
+  const mustExist = checkFlag(options.mustExist, "mustExist") ?? false;
+  const migrate = checkFlag(options.migrate, "migrate") ?? true;
   if (synchronous !== undefined && synchronous !== "normal" && synchronous !== "full") {
     throw new InvalidInputError('synchronous must be "normal" or "full"', { field: "synchronous" });
   }

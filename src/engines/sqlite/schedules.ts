@@ -12,6 +12,7 @@ import type {
 } from "../../core/engine.ts";
 import type { DueSchedule, FireStep } from "../../core/firing.ts";
 import type { Guardrails } from "../../core/guardrails.ts";
+import { type JobId, jobIdToBytes } from "../../core/id.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
 import { cancelForSchedule } from "./ending.ts";
@@ -147,8 +148,16 @@ function unfinishedFor(tx: Tx, schedule: Schedule) {
   return schedule.definition.overlap === "allow" ? [] : unfinishedOf(tx, schedule.incarnation);
 }
 
+const firedStatement = `-- schedules.firedBefore
+SELECT 1 AS found FROM punctual_events WHERE job = ? AND type = 'tick:fired' LIMIT 1`;
+
+/** The job of a trigger is there, or was: retention may have kept nothing of it, the audit log of its tick does. */
+function hasTakenEffect(tx: Tx, job: JobId): boolean {
+  return isStored(tx, job) || tx.connection.get(firedStatement, jobIdToBytes(job)) !== undefined;
+}
+
 function apply(tx: Tx, step: FireStep): boolean {
-  if (step.operationJob !== undefined && isStored(tx, step.operationJob)) return true;
+  if (step.operationJob !== undefined && hasTakenEffect(tx, step.operationJob)) return true;
   if (!isUnmoved(tx, step.from)) return false;
   saveSchedule(tx, step.to);
   for (const id of step.cancel) cancelForSchedule(tx, id, "replaced", "a newer tick of its schedule took its place");

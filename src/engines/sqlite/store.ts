@@ -70,6 +70,8 @@ export class Store implements Steps {
     // Opening it again begins anew.
     this.#opening = undefined;
     await opening?.catch(() => {});
+    // What was called before is answered first.
+    await this.#writes.idle();
     const present = this.#present;
     this.#present = undefined;
     present?.watchers.stop();

@@ -31,7 +31,7 @@ export class Watchers {
 
   tell(signals: readonly Signal[]): void {
     if (this.#watchers.size === 0) return;
-    for (const signal of signals) for (const watcher of this.#watchers) watcher(signal);
+    for (const signal of signals) for (const watcher of this.#watchers) tellOne(watcher, signal);
   }
 
   /** A user's transaction on this very connection has written: its commit moves no counter, so the next look tells. */
@@ -61,5 +61,13 @@ export class Watchers {
     } catch {
       return undefined;
     }
+  }
+}
+
+function tellOne(watcher: (signal: Signal) => void, signal: Signal): void {
+  try {
+    watcher(signal);
+  } catch {
+    // What was written is written: a watcher's own fault must not say otherwise to those who wrote it.
   }
 }
