@@ -36,7 +36,7 @@ const { values: flags } = parseArgs({
   },
 });
 /** Exceeded on purpose only: raise them together with what is added. */
-const limits = { packedBytes: 500_000, unpackedBytes: 2_000_000, installedBytes: 2_500_000, dependencies: 2 };
+const limits = { packedBytes: 550_000, unpackedBytes: 2_300_000, installedBytes: 2_800_000, dependencies: 2 };
 
 const folder = mkdtempSync(join(tmpdir(), "punctual-package-"));
 process.once("exit", () => {

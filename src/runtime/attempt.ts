@@ -102,7 +102,7 @@ export class Attempt {
     this.#stopped ??= this.#cancelled ? { kind: "cancelled" } : end;
     const stopped = this.#stopped;
     // One that returns in the same turn of the event loop speaks for itself; after that, the abort does.
-    this.#host.clock.soon(() => this.#end(stopped));
+    this.#host.clock.soon(() => this.#safely(() => this.#end(stopped)));
   }
 
   #end(end: AttemptEnd): void {
