@@ -41,6 +41,9 @@ function whole(text: string): number {
   throw new InvalidArgumentError("a whole number is needed");
 }
 
+/** Wrong usage ends with this, whoever finds it. */
+const misuse = 2;
+
 const flags = new Command("bench")
   .description("Measures our engines and their peers in one run. Medians of the repeats; a JSON line for each result.")
   .option("--engines <names>", "ours, by comma; all by default, none with `none`", names)
@@ -54,6 +57,7 @@ const flags = new Command("bench")
   .option("--profile <folder>", "writes a CPU profile of every process there")
   .option("--scale <factor>", "multiplies the numbers of jobs", positive, 1)
   .addOption(new Option("--plant <fault>", "a fault that the counts must find").choices(["lost", "doubled"]).hideHelp())
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : misuse))
   .parse()
   .opts<Flags>();
 
@@ -67,7 +71,7 @@ function choose<Known>(
   const unknown = wanted.filter((name) => !known.some((one) => nameOf(one) === name));
   if (unknown.length > 0) {
     console.error(`no such ${what}: ${unknown.join(", ")}; there are ${known.map(nameOf).join(", ")}`);
-    process.exit(2);
+    process.exit(misuse);
   }
   return known.filter((one) => wanted.includes(nameOf(one)));
 }

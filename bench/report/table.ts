@@ -87,9 +87,10 @@ function aligned(rows: readonly (readonly string[])[]): string {
 }
 
 function renderVerdicts(verdicts: readonly Verdict[], results: readonly Result[]): string[] {
-  const rows = verdicts.map(({ workload, subject, kind, asked, reached }) => {
+  const rows = verdicts.map(({ workload, subject, kind, asked, reached, scale }) => {
     const result = results.find((one) => one.workload === workload && one.subject === subject);
-    const word = reached === undefined ? "not compared" : reached ? "reached" : "MISSED";
+    const unjudged = scale === undefined ? "not compared" : `not judged at scale ${scale}`;
+    const word = reached === undefined ? unjudged : reached ? "reached" : "MISSED";
     const of = /^(p50|p99|[a-z]+(?:Ms|Mb))\b/.exec(asked)?.[1];
     const figure = result === undefined ? undefined : figureOf(result, of);
     return [

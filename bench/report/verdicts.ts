@@ -9,14 +9,17 @@ export interface Verdict {
   readonly kind: "goal" | "floor";
   /** What was asked for, in words. */
   readonly asked: string;
-  /** Absent when what it is compared with was not measured. */
+  /** Absent when what it is compared with was not measured, or fewer jobs than it is meant for. */
   readonly reached: boolean | undefined;
+  /** The scale that was too small to judge. */
+  readonly scale?: number;
 }
 
 /** The verdicts on one subject's result; `results` are those of the same run. */
 export function verdictsOf(result: Result, found: Found, results: readonly Result[]): Verdict[] {
   const target = found.subject.targets?.[result.workload];
   if (target === undefined) return [];
+  const judged = result.scale >= 1;
   const judge = (kind: Verdict["kind"]) => (bound: Bound) => {
     const own = bound.timesOwn === undefined ? undefined : results.find((other) => isOf(other, result, bound.timesOwn));
     const unit = bound.timesOwn === undefined ? 1 : own === undefined ? undefined : figureOf(own);
@@ -26,7 +29,8 @@ export function verdictsOf(result: Result, found: Found, results: readonly Resul
       subject: result.subject,
       kind,
       asked: asked(bound, result),
-      reached: unit === undefined || figure === undefined ? undefined : holds(bound, figure, unit),
+      reached: !judged || unit === undefined || figure === undefined ? undefined : holds(bound, figure, unit),
+      ...(judged ? {} : { scale: result.scale }),
     };
   };
   return [...target.goals.map(judge("goal")), ...(target.floors ?? []).map(judge("floor"))];

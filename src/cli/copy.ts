@@ -1,9 +1,11 @@
 // `punctual copy`: a whole store into another one, resumable and verified.
+import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { connect, redactUrl } from "../connect.ts";
 import { type CopyResult, copyStore, type Engine, InvalidInputError } from "../index.ts";
+import { refuseUnrest } from "../runtime/copy.ts";
 import type { GlobalOptions } from "./options.ts";
 import { print } from "./output.ts";
 import { ProgressBar } from "./progress.ts";
@@ -34,13 +36,17 @@ async function copy(options: Options): Promise<void> {
   }
   refuseMemory(from, "--from");
   refuseMemory(to, "--to");
-  if (placeOf(from) === placeOf(to)) {
+  if (isSamePlace(from, to)) {
     throw new InvalidInputError("--to must be another store than --from", { field: "--to" });
   }
-  const source = await open(from, "--from", true);
+  const target = await reach(to, "--to", false);
+  const source = await reach(from, "--from", true);
+  await opened(source, "--from");
   try {
+    // Before a target is made that nothing will be copied into.
+    await refuseUnrest(source);
     await confirm(options, source);
-    const target = await open(to, "--to", false);
+    await opened(target, "--to");
     try {
       report(options, await run(source, target, options));
     } finally {
@@ -58,11 +64,17 @@ function refuseMemory(url: string, field: string): void {
   });
 }
 
-async function open(url: string, field: string, mustExist: boolean): Promise<Engine> {
+async function reach(url: string, field: string, mustExist: boolean): Promise<Engine> {
   try {
-    const engine = await connect(url, { mustExist });
+    return await connect(url, { mustExist });
+  } catch (error) {
+    throw renamed(error, ["url", "location"], field);
+  }
+}
+
+async function opened(engine: Engine, field: string): Promise<void> {
+  try {
     await engine.open();
-    return engine;
   } catch (error) {
     throw renamed(error, ["url", "location"], field);
   }
@@ -113,7 +125,7 @@ function report(options: Options, { counts, digest, written, removed, resumed }:
       ["events", counts.event],
       ["other", counts.queue + counts.idempotency + counts.record],
       ["written", `${written}${resumed ? ", the rest was there from a copy that was cut off" : ""}`],
-      ["removed", removed === 0 ? undefined : removed],
+      ["removed", removed === 0 ? undefined : removedText(removed)],
       ["digest", `${digest}, the same of both`],
     ]);
     const next = `Point your processes at ${to} and start them, then: punctual queues resume --all --engine ${to}`;
@@ -121,8 +133,37 @@ function report(options: Options, { counts, digest, written, removed, resumed }:
   });
 }
 
+function removedText(count: number): string {
+  return `${count.toLocaleString("en")} ${count === 1 ? "item" : "items"} that the source no longer has`;
+}
+
 /** A URL in one form, without secrets: what tells a store from another. */
 function placeOf(url: string): string {
-  const path = /^sqlite:(?:\/\/(?=.))?(.*)$/i.exec(url)?.[1] ?? (/^[a-z][a-z0-9+.-]+:/i.test(url) ? undefined : url);
+  const path = pathOf(url);
   return path === undefined ? redactUrl(url) : `sqlite:${resolve(path)}`;
+}
+
+/** The file that a URL names; undefined when it names none. */
+function pathOf(url: string): string | undefined {
+  return /^sqlite:(?:\/\/(?=.))?(.*)$/i.exec(url)?.[1] ?? (/^[a-z][a-z0-9+.-]+:/i.test(url) ? undefined : url);
+}
+
+/** Whether both are one store, under whatever names: a copy of a store onto itself would attest what was never done. */
+function isSamePlace(from: string, to: string): boolean {
+  if (placeOf(from) === placeOf(to)) return true;
+  const [mine, theirs] = [fileOf(from), fileOf(to)];
+  if (mine === undefined || theirs === undefined) return false;
+  return mine.path === theirs.path || (mine.dev === theirs.dev && mine.ino === theirs.ino && mine.ino !== 0n);
+}
+
+/** The file behind links; undefined when there is none. */
+function fileOf(url: string) {
+  const path = pathOf(url);
+  if (path === undefined) return undefined;
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return { path: realpathSync(path), dev, ino };
+  } catch {
+    return undefined;
+  }
 }

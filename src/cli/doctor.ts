@@ -1,6 +1,6 @@
 // `punctual doctor`: what is wrong with a store, and what to do about it.
 import type { Command } from "commander";
-import { examine, type Finding, isPunctualError } from "../index.ts";
+import { examine, type Finding, InvalidInputError, isPunctualError } from "../index.ts";
 import { UnwellExit } from "./exit.ts";
 import { loadConfig } from "./load.ts";
 import type { GlobalOptions } from "./options.ts";
@@ -17,6 +17,9 @@ export function addDoctor(program: Command): void {
 
 /** @throws UnwellExit when there is a problem, which has been told */
 async function doctor(options: GlobalOptions): Promise<void> {
+  if (options.tenant !== undefined) {
+    throw new InvalidInputError("--tenant does not apply: a doctor looks at the whole store", { field: "--tenant" });
+  }
   const loaded = options.engine === undefined ? await loadConfig(process.cwd()) : undefined;
   const { engine, shown, source } = await chooseEngine(options, loaded, true);
   const findings: Finding[] = [];

@@ -79,11 +79,15 @@ async function list(options: ListOptions): Promise<void> {
 
 async function tail(options: TailOptions): Promise<void> {
   const ending = new AbortController();
-  if (options.follow === true)
-    stopSignal().then(
-      () => ending.abort(),
-      () => ending.abort(),
-    );
+  const end = () => ending.abort();
+  if (options.follow === true) {
+    stopSignal().then(end, end);
+    // A reader that has left (`| head -1`) wants no more. A pipe tells so when the next event is written to it.
+    process.stdout.once("error", end).once("close", end);
+  }
+  if (options.count !== undefined && options.after !== undefined) {
+    throw new InvalidInputError("--count and --after exclude each other: give one", { field: "--count" });
+  }
   const count = optionalWholeNumber(options.count, "--count") ?? countDefault;
   if (count < 0 || count > 1_000) {
     throw new InvalidInputError(`--count must be 0 to 1000, got ${count}`, { field: "--count" });
@@ -125,9 +129,9 @@ const columns: readonly Column<EventView>[] = [
   { title: "DATA", cell: dataText, optional: true },
 ];
 
-/** An event on one line: when, what, about what, by whom, the rest. */
+/** An event on one line: its id, which --after takes; when, what, about what, by whom, the rest. */
 function line(event: EventView): string {
-  const { at, type, tenant, job, schedule, queue, actor } = event;
+  const { id, at, type, tenant, job, schedule, queue, actor } = event;
   const about = [
     ...(tenant === "default" ? [] : [`tenant ${tenant}`]),
     ...(schedule === undefined ? [] : [`schedule ${schedule}`]),
@@ -135,7 +139,9 @@ function line(event: EventView): string {
     ...(queue === undefined ? [] : [`queue ${queue}`]),
     ...(actor === undefined ? [] : [`by ${actor}`]),
   ];
-  return plain([at.toISOString(), type.padEnd(17), ...about, dataText(event)].join("  ").trimEnd());
+  return plain(
+    [String(id).padStart(6), at.toISOString(), type.padEnd(17), ...about, dataText(event)].join("  ").trimEnd(),
+  );
 }
 
 function dataText({ data }: EventView): string {

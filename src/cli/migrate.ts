@@ -1,6 +1,12 @@
 // `punctual migrate`: applies, prints or checks the steps of a store's schema.
 import type { Command } from "commander";
-import { type MigrationStep, type SchemaState, StoreCorruptError, StoreOutdatedError } from "../index.ts";
+import {
+  InvalidInputError,
+  type MigrationStep,
+  type SchemaState,
+  StoreCorruptError,
+  StoreOutdatedError,
+} from "../index.ts";
 import { loadConfig } from "./load.ts";
 import type { GlobalOptions } from "./options.ts";
 import { print } from "./output.ts";
@@ -23,6 +29,7 @@ export function addMigrate(program: Command): void {
 }
 
 async function migrate(options: Options): Promise<void> {
+  refuseOptions(options);
   const loaded = options.engine === undefined ? await loadConfig(process.cwd()) : undefined;
   const { engine, shown } = await chooseEngine(options, loaded);
   const state = await engine.migrations.state();
@@ -34,6 +41,17 @@ async function migrate(options: Options): Promise<void> {
       applied.length === 0 ? nothingMissing(state) : applied.map((step) => `applied ${named(step)}`).join("\n"),
     );
   }
+}
+
+/** @throws InvalidInputError for what would be left out in silence */
+function refuseOptions({ tenant, print, check, all }: Options): void {
+  if (tenant !== undefined) {
+    throw new InvalidInputError("--tenant does not apply: a schema is of the whole store", { field: "--tenant" });
+  }
+  if (print === true && check === true) {
+    throw new InvalidInputError("--print and --check exclude each other: give one", { field: "--print" });
+  }
+  if (all === true && print !== true) throw new InvalidInputError("--all needs --print", { field: "--all" });
 }
 
 function printSteps(options: Options, { steps }: SchemaState): void {

@@ -13,6 +13,8 @@ export class ProgressBar {
   #drawnAt = 0;
   #isDrawn = false;
   #stage = "";
+  /** The last that was said and not shown. */
+  #left: string | undefined;
 
   constructor({ json }: GlobalOptions) {
     this.#shown = json !== true;
@@ -20,16 +22,23 @@ export class ProgressBar {
 
   /** `stage` is what is being done: the first word of another stage is always shown. */
   show(stage: string, done: number, expected: number, what: string): void {
+    if (!this.#shown) return;
     const now = performance.now();
     const isNew = stage !== this.#stage;
-    if (!this.#shown || (!isNew && now - this.#drawnAt < (this.#isTerminal ? drawEveryMs : lineEveryMs))) return;
-    this.#drawnAt = now;
+    if (isNew) this.#showLeft();
     this.#stage = stage;
     const share = expected === 0 ? 1 : Math.min(1, done / expected);
     const percent = `${Math.floor(share * 100)}%`.padStart(4);
     const counts = `${done.toLocaleString("en")} of ${expected.toLocaleString("en")}`;
+    const line = `${stage} ${percent}  ${counts}  ${what}`;
+    if (!isNew && now - this.#drawnAt < (this.#isTerminal ? drawEveryMs : lineEveryMs)) {
+      this.#left = line;
+      return;
+    }
+    this.#drawnAt = now;
+    this.#left = undefined;
     if (!this.#isTerminal) {
-      console.error(`${stage}${percent}  ${counts}  ${what}`);
+      console.error(line);
       return;
     }
     const full = Math.round(share * barWidth);
@@ -38,9 +47,16 @@ export class ProgressBar {
     this.#isDrawn = true;
   }
 
-  /** Clears the line. */
+  /** Clears the line; elsewhere the last count is told. */
   end(): void {
+    this.#showLeft();
     if (this.#isDrawn) process.stderr.write("\r\u001b[2K");
     this.#isDrawn = false;
+  }
+
+  /** A stage must not seem to have stopped where a line was last due. */
+  #showLeft(): void {
+    if (this.#left !== undefined && !this.#isTerminal) console.error(this.#left);
+    this.#left = undefined;
   }
 }

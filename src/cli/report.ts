@@ -55,7 +55,7 @@ const words: Words = {
   "tick:skipped": (event) => [
     "skipped",
     scheduleOf(event),
-    `${event.count}${event.capped === true ? " or more" : ""} ticks`,
+    `${event.count}${event.capped === true ? " or more" : ""} ${event.count === 1 ? "tick" : "ticks"}`,
     `${rfc3339(event.from)} to ${rfc3339(event.to)}`,
     `(${event.reason})`,
   ],

@@ -117,8 +117,13 @@ async function history(id: string, options: HistoryOptions): Promise<void> {
     limit: optionalWholeNumber(options.limit, "--limit"),
     cursor: options.cursor,
   });
-  const page = await withScheduler(options, ({ schedules }) => schedules.history(id, query));
-  print(options, page, (width) => listing(page, tickColumns, "no ticks", width));
+  const { page, known } = await withScheduler(options, async ({ schedules }) => {
+    const page = await schedules.history(id, query);
+    const of = present({ tenant: options.tenant });
+    return { page, known: page.items.length > 0 || (await schedules.get(id, of)) !== undefined };
+  });
+  const nothing = known ? "no ticks" : `no ticks of a schedule ${id} are in the log, and there is no such schedule`;
+  print(options, page, (width) => listing(page, tickColumns, nothing, width));
 }
 
 const tickColumns: readonly Column<TickRecord>[] = [

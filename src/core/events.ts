@@ -81,6 +81,11 @@ export interface EventPage {
   readonly order?: Order | undefined;
 }
 
+/** What the log's cursors name: those of other listings, and of the other order, are refused. */
+export function eventListing(order: Order): string {
+  return `events ${order}`;
+}
+
 /** Whether an event passes a filter. */
 export function eventMatches(event: StoredEvent, filter: EventFilter): boolean {
   return (

@@ -61,6 +61,18 @@ export function decodePosition(cursor: string, order: string, length: number): r
   return numbers.map(Number);
 }
 
+/** A store's cursor as one listing gives it out; another listing over the same rows refuses it. */
+export function namedCursor(listing: string, next: string): string {
+  return `${listing}.${next}`;
+}
+
+/** The store's cursor again. @throws InvalidInputError when another listing gave it out */
+export function ownCursor(listing: string, cursor: string): string {
+  const start = `${listing}.`;
+  if (typeof cursor !== "string" || !cursor.startsWith(start)) throw notOurs(cursor);
+  return cursor.slice(start.length);
+}
+
 function notOurs(cursor: string): InvalidInputError {
   return new InvalidInputError(`cursor is not one that this listing gave out, got ${shown(cursor)}`, {
     field: "cursor",

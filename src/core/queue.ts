@@ -69,13 +69,18 @@ export type RateWindow = readonly (readonly [startAt: Millis, claims: number])[]
 /** Slices a period is counted in: the limit is regained in steps of a tenth of the period. */
 const slicesPerPeriod = 10;
 
+/** How long a slice is: so much later than a whole period a claim may be regained. */
+export function rateSliceMs({ periodMs }: RateLimit): number {
+  return Math.max(1, Math.ceil(periodMs / slicesPerPeriod));
+}
+
 /** How many claims the rate still allows, the window without what has passed, and when the next claim is regained. */
 export function rateAllowance(
   rate: RateLimit,
   window: RateWindow,
   now: Millis,
 ): { readonly allowed: number; readonly window: RateWindow; readonly regainAt?: Millis } {
-  const sliceMs = Math.max(1, Math.ceil(rate.periodMs / slicesPerPeriod));
+  const sliceMs = rateSliceMs(rate);
   const live = window.filter(([startAt]) => startAt + sliceMs + rate.periodMs > now);
   const used = live.reduce((sum, [, claims]) => sum + claims, 0);
   const oldest = live[0];
@@ -87,7 +92,7 @@ export function rateAllowance(
 
 /** The window after `claims` more at `now`. */
 export function spendRate(rate: RateLimit, window: RateWindow, claims: number, now: Millis): RateWindow {
-  const sliceMs = Math.max(1, Math.ceil(rate.periodMs / slicesPerPeriod));
+  const sliceMs = rateSliceMs(rate);
   const startAt = Math.floor(now / sliceMs) * sliceMs;
   const last = window.at(-1);
   if (last !== undefined && last[0] >= startAt) return [...window.slice(0, -1), [last[0], last[1] + claims]];

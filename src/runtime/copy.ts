@@ -81,10 +81,10 @@ export async function copyStore(from: Opened, to: Opened, options: CopyOptions):
 }
 
 /** @throws CopyRefusedError unless everything is paused and nothing runs. A lease that has ended is nobody's: it is copied. */
-async function refuseUnrest({ queues, jobs, records, now }: Opened): Promise<void> {
+export async function refuseUnrest({ queues, jobs, records, now }: Omit<Opened, "transfer">): Promise<void> {
   const [marker] = await records.get([copyMarkKey]);
   if (marker !== undefined) {
-    throw new CopyRefusedError(`the source is itself the unfinished copy of ${sourceOf(marker)}`, {
+    throw new CopyRefusedError(`the source is itself the unfinished copy of ${copySourceOf(marker)}`, {
       mend: "Finish that copy first.",
     });
   }
@@ -126,7 +126,7 @@ interface Mark {
 async function claimTarget({ records, transfer }: Opened, source: string): Promise<Mark | undefined> {
   const [marker] = await records.get([copyMarkKey]);
   if (marker !== undefined) {
-    const other = sourceOf(marker);
+    const other = copySourceOf(marker);
     if (other !== source) {
       throw new CopyRefusedError(`the target is the unfinished copy of ${other}`, {
         mend: "Finish that copy, or name another target; delete the target if it is of no use.",
@@ -173,7 +173,8 @@ async function verifyFinished(from: Opened, to: Opened): Promise<CopyResult> {
   }
 }
 
-function sourceOf({ value }: StoredRecord): string {
+/** What an unfinished copy is the copy of, as its mark says. */
+export function copySourceOf({ value }: StoredRecord): string {
   const { source } = JSON.parse(value) as { readonly source?: unknown };
   return String(source);
 }

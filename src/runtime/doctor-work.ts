@@ -26,7 +26,7 @@ export async function leases({ jobs }: Examined, now: number): Promise<Finding[]
     return [
       fine(
         "leases",
-        `${counted(items.length, "job")}${next === undefined ? "" : " or more"} run, every lease is extended or soon recovered`,
+        `${counted(items.length, "job runs", next === undefined ? "jobs run" : "jobs or more run")}, every lease is extended or soon recovered`,
       ),
     ];
   }
@@ -94,7 +94,7 @@ function slowQueue(
     };
   }
   if (active > 0) {
-    const mend = `${counted(active, "job")} of it run: the workers are busy. Start more, or give them more concurrency.`;
+    const mend = `${counted(active, "job of it runs", "jobs of it run")}: the workers are busy. Start more, or give them more concurrency.`;
     return { check: "backlog", status: "warn", what, mend };
   }
   const mend = `No job of it runs: no worker with a handler for this queue is there. Start one: punctual serve; ${why} tells more.`;

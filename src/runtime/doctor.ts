@@ -4,29 +4,26 @@ import type { Engine } from "../core/engine.ts";
 import { counted, oneLine, rfc3339, span } from "../core/explain/words.ts";
 import { type Finding, fine } from "../core/findings.ts";
 import { everyQueue, type LaneCounts, type Queue } from "../core/queue.ts";
+import { copyMarkKey } from "../core/transfer.ts";
+import { copySourceOf } from "./copy.ts";
 import { backlog, disabled, type Examined, leases, ticks, unknownTasks } from "./doctor-work.ts";
 
 /** The store's clock may be so far from this process's, in ms, before anyone should know, and before anyone must. */
 const offsetMsMax = 1_000;
 const offsetMsProblem = 30_000;
 
-type Store = Examined & Pick<Engine, "name" | "now" | "events" | "migrations">;
+type Store = Examined & Pick<Engine, "name" | "now" | "events" | "migrations" | "records">;
+
+type Check = readonly [name: string, look: () => Finding[] | Promise<Finding[]>];
 
 /** Everything that is told of an open store: what is well, too. Problems first. */
 export async function examine(store: Store): Promise<Finding[]> {
-  const now = await store.now();
-  const [lanes, queues] = await Promise.all([store.jobs.stats({}), store.queues.list()]);
-  const checks: readonly (readonly [name: string, look: () => Finding[] | Promise<Finding[]>])[] = [
+  const unfinished = await unfinishedCopy(store);
+  const checks: readonly Check[] = [
     ["schema", () => schema(store)],
     ["clock", () => clock(store)],
-    ["rows from the future", () => future(store, now)],
-    ["pauses", () => paused(lanes, queues)],
-    ["leases", () => leases(store, now)],
-    ["backlog", () => backlog(store, lanes, queues, now)],
-    ["handlers", () => unknownTasks(store, now)],
-    ["ticks", () => ticks(store, now)],
-    ["schedules", () => disabled(store)],
-    ["errors", () => errors(store, now)],
+    // The work in half a copy says nothing of the store that it will be.
+    ...(unfinished === undefined ? await checksOfWork(store) : [["copy", () => [unfinished]] as const]),
     [store.name, () => store.inspection.findings()],
   ];
   const found: Finding[] = [];
@@ -46,6 +43,34 @@ export async function examine(store: Store): Promise<Finding[]> {
   }
   const rank = { problem: 0, warn: 1, ok: 2 };
   return found.sort((a, b) => rank[a.status] - rank[b.status]);
+}
+
+async function checksOfWork(store: Store): Promise<readonly Check[]> {
+  const now = await store.now();
+  const [lanes, queues] = await Promise.all([store.jobs.stats({}), store.queues.list()]);
+  return [
+    ["rows from the future", () => future(store, now)],
+    ["pauses", () => paused(lanes, queues)],
+    ["leases", () => leases(store, now)],
+    ["backlog", () => backlog(store, lanes, queues, now)],
+    ["handlers", () => unknownTasks(store, now)],
+    ["ticks", () => ticks(store, now)],
+    ["schedules", () => disabled(store)],
+    ["errors", () => errors(store, now)],
+  ];
+}
+
+/** A copy that was cut off looks like a store, and a scheduler refuses it. */
+async function unfinishedCopy({ records }: Store): Promise<Finding | undefined> {
+  const [mark] = await records.get([copyMarkKey]);
+  if (mark === undefined) return undefined;
+  const source = copySourceOf(mark);
+  return {
+    check: "copy",
+    status: "problem",
+    what: `this is an unfinished copy of ${source}: some of its jobs and schedules are missing, and no scheduler opens it`,
+    mend: `Run punctual copy again: punctual copy --from ${source} --to this store. Or delete it.`,
+  };
 }
 
 async function schema({ migrations }: Store): Promise<Finding[]> {

@@ -7,7 +7,7 @@ import { type EventFilter, type EventType, eventTypes } from "../core/events.ts"
 import { checkJobId } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
-import { checkPage, type Order, type Page, type PageRequest } from "../core/page.ts";
+import { checkPage, namedCursor, type Order, ownCursor, type Page, type PageRequest } from "../core/page.ts";
 import { boundTenant, type ClientHost, checkName } from "./client-host.ts";
 import { followEvents } from "./event-tail.ts";
 import { type EventView, viewEvent } from "./event-view.ts";
@@ -46,6 +46,9 @@ export interface EventTail extends EventSelection {
   readonly signal?: AbortSignal;
 }
 
+/** Names this listing in its cursors. */
+const listing = "events";
+
 const selection = ["tenant", "type", "job", "schedule", "queue", "actor", "since"] as const;
 
 export class EventsClient {
@@ -61,10 +64,11 @@ export class EventsClient {
     const filter = { ...this.#filter(query), afterId: checkAfter(query.after) };
     const order = checkOrder(query.order);
     const before = query.until === undefined ? undefined : checkInstant(query.until, "until");
-    const page = checkPage(query);
+    const { limit, cursor } = checkPage(query);
+    const page = { limit, order, ...(cursor === undefined ? {} : { cursor: ownCursor(listing, cursor) }) };
     const { events } = await this.#host.engine();
-    const found = await events.list({ ...filter, before }, { ...page, order });
-    return { ...found, items: found.items.map(viewEvent) };
+    const { items, next } = await events.list({ ...filter, before }, page);
+    return { items: items.map(viewEvent), ...(next === undefined ? {} : { next: namedCursor(listing, next) }) };
   }
 
   /**

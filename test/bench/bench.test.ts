@@ -139,8 +139,12 @@ describe("the benchmark runner", () => {
     expect(stdout).toContain("FAILED");
   });
 
-  it("refuses a name that nothing has", async () => {
-    expect(await bench("--engines", "abacus")).toEqual({ code: 2, stdout: "", results: [] });
+  it.each([
+    ["a name that nothing has", ["--engines", "abacus"]],
+    ["a number that is none", ["--scale", "0"]],
+    ["an option that there is not", ["--scales", "1"]],
+  ])("refuses %s with exit code 2", async (_what, args) => {
+    expect(await bench(...args)).toEqual({ code: 2, stdout: "", results: [] });
   });
 });
 
@@ -173,6 +177,17 @@ describe("the report", () => {
       { reached: false },
     ]);
     expect(verdictsOf(larger, ours ?? expect.fail(), [larger])).toMatchObject([{ reached: undefined }]);
+  });
+
+  it("judges no goal and no floor by fewer jobs than they are meant for", () => {
+    const results = [{ ...drained("sqlite", 10), scale: 0.01 }];
+    const judged = verdicts(results);
+    expect(judged).toMatchObject([
+      { kind: "goal", reached: undefined },
+      { kind: "floor", reached: undefined },
+    ]);
+    const w4 = workloads.filter(({ name }) => name === "W4");
+    expect(renderTable(w4, found, results, judged)).toMatch(/floor +>= .* not judged at scale 0\.01$/m);
   });
 
   it("shows ours as a multiple of the best peer", () => {

@@ -1,8 +1,10 @@
 // `punctual copy`: the whole way from a paused store to an equal one, killed half way and run again.
+import { existsSync, linkSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { fillStore } from "../../scripts/proof/filled-store.ts";
+import { copyMarkKey } from "../../src/core/transfer.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { failureIn, Workplace } from "./punctual.ts";
 
@@ -71,6 +73,8 @@ describe("punctual copy", () => {
     expect(code).toBe(0);
     expect(stderr).toMatch(/^copying +\d+% .* of [\d,]+ /);
     expect(stderr).toMatch(/verifying/);
+    // Also where each stage is over before a line is due: the last count of both.
+    expect(stderr).toMatch(/^copying 100% .*\n(?:.*\n)*verifying 100% .*\n$/m);
     expect(stdout).toContain("the same of both");
     expect(stdout).toContain(`punctual queues resume --all --engine sqlite:${at("shown.db")}`);
   });
@@ -84,6 +88,63 @@ describe("punctual copy", () => {
       code: "COPY_REFUSED",
       message: "the source is not paused",
       mend: expect.stringContaining("punctual queues pause --all"),
+    });
+    expect(existsSync(at("none.db"))).toBe(false);
+  });
+
+  it.each([
+    ["a symbolic link", symlinkSync],
+    ["a hard link", linkSync],
+  ] as const)("O6 refuses a target that is the source through %s", async (name, link) => {
+    const to = at(`${name.replaceAll(" ", "-")}.db`);
+    link(place.file, to);
+    const refused = await place.run(["copy", "--from", place.file, "--to", to, "--json"]);
+    expect(refused).toMatchObject({ code: 64, stdout: "" });
+    expect(failureIn(refused)).toMatchObject({ code: "INVALID_INPUT", field: "--to" });
+  });
+
+  describe("an unfinished copy", () => {
+    const to = at("unfinished.db");
+    const source = `sqlite:${place.file}`;
+
+    /** As a copy leaves it that is cut off, with something that the source has no longer. */
+    beforeAll(async () => {
+      await place.run(["enqueue", "greet", "--engine", to]);
+      const engine = sqlite(to);
+      await engine.open();
+      const value = JSON.stringify({ source, run: "cut off" });
+      await engine.records.put([{ key: copyMarkKey, value, expected: "absent" }]);
+      await engine.close();
+    });
+
+    it("O6 is a problem to the doctor, and nothing else is said of its work", async () => {
+      const { code, stdout } = await place.run(["doctor", "--engine", to]);
+      expect(code).toBe(1);
+      expect(stdout).toContain(`PROBLEM  copy: this is an unfinished copy of ${source}`);
+      expect(stdout).toContain("Run punctual copy again");
+      expect(stdout).toMatch(/^ok +integrity: /m);
+      expect(stdout).not.toMatch(/backlog|pauses/);
+    });
+
+    it.each([
+      ["queues", "pause", "--all"],
+      ["explain", "hourly"],
+      ["enqueue", "greet"],
+    ])("O6 is refused by %s %s", async (...args) => {
+      const refused = await place.run([...args, "--engine", to, "--json"]);
+      expect(refused).toMatchObject({ code: 1, stdout: "" });
+      expect(failureIn(refused)).toMatchObject({
+        code: "COPY_REFUSED",
+        message: expect.stringContaining("unfinished copy"),
+        mend: expect.stringContaining("punctual copy"),
+      });
+    });
+
+    it("O6 goes on, and says what it has removed", async () => {
+      const { code, stdout } = await place.run(["copy", "--from", place.file, "--to", to]);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^removed +\d+ items? that the source no longer has$/m);
+      expect(jobsIn(to)).toBe(jobs);
     });
   });
 

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { createScheduler, every, examine, type Finding, type Scheduler } from "../../src/index.ts";
 import { claimRequest, release } from "../conformance/builders.ts";
-import { Workplace } from "./punctual.ts";
+import { failureIn, Workplace } from "./punctual.ts";
 
 const hourMs = 3_600_000;
 
@@ -89,6 +89,22 @@ describe("punctual doctor", () => {
 
   it("O5 refuses a store that is not there, as every command does", async () => {
     expect((await place.run(["doctor"])).code).toBe(78);
+  });
+
+  it("O5 says that a database without a store is something else's", async () => {
+    change("CREATE TABLE notes (text TEXT)");
+    const refused = await place.run(["doctor", "--json"]);
+    expect(refused.code).toBe(78);
+    const { message, mend } = failureIn(refused);
+    expect(message).toContain("its tables are something else's (notes)");
+    expect(mend).not.toContain("create");
+  });
+
+  it("O5 refuses --tenant: it looks at the whole store", async () => {
+    await withClock(0, enqueue);
+    const refused = await place.run(["doctor", "--tenant", "acme", "--json"]);
+    expect(refused.code).toBe(64);
+    expect(failureIn(refused).field).toBe("--tenant");
   });
 });
 

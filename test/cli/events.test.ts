@@ -72,6 +72,7 @@ describe("the history on the command line", () => {
     const human = await place.run(["events", "tail", "--type", "job:failed"]);
     expect(human.stdout.trim().split("\n")).toHaveLength(3);
     expect(human.stdout).toContain("reason=no such account");
+    expect(human.stdout).toMatch(/^ *\d+ +\d{4}-\S+Z +job:failed/);
     const after = await place.run(["events", "tail", "--after", String(events[0]?.id), "--json"]);
     expect(lines(after.stdout)).toEqual([events[1]]);
   });
@@ -91,13 +92,29 @@ describe("the history on the command line", () => {
     expect(lines(stdout).at(-1)).toMatchObject({ type: "job:cancelled", job: id, actor: "ann" });
   });
 
+  it("N5 events tail --follow ends when its reader has left and something is written", async () => {
+    const tail = place.start(["events", "tail", "-f", "--count", "1", "--json"]);
+    await tail.until(/"type":/);
+    tail.leave();
+    await place.with(async (scheduler) => {
+      await scheduler.queues.pause("none");
+    });
+    expect((await tail.ended).code).toBe(0);
+  });
+
   it("S10 schedules history shows ticks, and who triggered one", async () => {
     await place.json("schedules", "trigger", "hourly");
     const { items } = await place.json<{ items: TickRecord[] }>("schedules", "history", "hourly");
     expect(items).toMatchObject([{ outcome: "fired", trigger: true, actor: "cli" }]);
     const { stdout } = await place.run(["schedules", "history", "hourly"]);
     expect(stdout).toMatch(/TICK +OUTCOME +AT.*\n.* triggered /);
-    expect((await place.run(["schedules", "history", "none"])).stdout).toBe("no ticks\n");
+    expect((await place.run(["schedules", "history", "hourly", "--until", "2000-01-01T00:00:00Z"])).stdout).toBe(
+      "no ticks\n",
+    );
+    expect(await place.run(["schedules", "history", "none"])).toMatchObject({
+      code: 0,
+      stdout: "no ticks of a schedule none are in the log, and there is no such schedule\n",
+    });
   });
 
   it("J10 jobs purge only says how many until --yes, then deletes them and records who did", async () => {
@@ -125,6 +142,7 @@ describe("the history on the command line", () => {
     [["events", "list", "--type", "job:nothing"], "--type"],
     [["events", "tail", "--count", "-1"], "--count"],
     [["events", "tail", "--after", "x"], "--after"],
+    [["events", "tail", "--after", "1", "--count", "2"], "--count"],
     [["jobs", "purge", "--before", "soon"], "--before"],
     [["jobs", "purge", "--before", "1d", "--state", "waiting"], "--state"],
     [["jobs", "list", "--sort", "best"], "--sort"],

@@ -119,6 +119,17 @@ describe("punctual migrate", () => {
     });
   });
 
+  it.each([
+    [["--print", "--check"], "--print"],
+    [["--all"], "--all"],
+    [["--all", "--check"], "--all"],
+    [["--tenant", "acme"], "--tenant"],
+  ])("O4 refuses %j, which would be left out in silence", async (args, field) => {
+    const refused = await place.run(["migrate", ...args, "--json"]);
+    expect(refused).toMatchObject({ code: 64, stdout: "" });
+    expect(failureIn(refused)).toMatchObject({ code: "INVALID_INPUT", field });
+  });
+
   it("O4 says that a store in memory has nothing to migrate", async () => {
     expect((await place.run(["migrate", "--engine", "memory:"])).stdout).toBe(
       "nothing to migrate: this store has no schema\n",

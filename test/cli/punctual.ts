@@ -119,6 +119,11 @@ export class Serving {
     return this.#stderr;
   }
 
+  /** Reads no further, as `| head` does. */
+  leave(): void {
+    this.#child.stdout?.destroy();
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }

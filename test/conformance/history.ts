@@ -135,6 +135,21 @@ const listing: Chapter["facts"] = [
       await assert.rejects(harness.engine.jobs.list({}, { limit: 1, sort, cursor: next }), { code: "INVALID_INPUT" });
     }
   }),
+
+  fact("N5 the log refuses the cursor of its other order, and of a listing of jobs", async (harness) => {
+    const { jobs, events } = harness.engine;
+    await endedJobs(harness, 3);
+    const at = harness.clock.now();
+    await events.append([1, 2].map(() => ({ type: "worker:error", tenant, at })));
+    const page = { limit: 1 };
+    const { next: ofJobs } = await jobs.list({}, page);
+    const { next: ofOldest } = await events.list({}, { ...page, order: "oldest" });
+    assert.ok(ofJobs !== undefined && ofOldest !== undefined);
+    for (const cursor of [ofJobs, ofOldest]) {
+      await assert.rejects(events.list({}, { ...page, cursor }), { code: "INVALID_INPUT" });
+    }
+    await assert.rejects(jobs.list({}, { ...page, sort: "oldest", cursor: ofOldest }), { code: "INVALID_INPUT" });
+  }),
 ];
 
 /** Purges to the end; how many rows each call deleted. */

@@ -229,7 +229,7 @@ export const mutants: readonly Mutant[] = [
     name: "a timeout that waits for the handler",
     promise: "J8",
     file: "src/runtime/attempt.ts",
-    find: "this.#host.clock.soon(() => this.#end(stopped));",
+    find: "this.#host.clock.soon(() => this.#safely(() => this.#end(stopped)));",
     replace: 'if (stopped.kind !== "timed-out") this.#host.clock.soon(() => this.#end(stopped));',
     tests: ["test/runtime"],
   },

@@ -87,7 +87,7 @@ describe.each(Object.entries(stores))("explain on %s", (_name, make) => {
       await activeJob(engine);
       const { id } = await insertJob(engine);
       clock.advance(minuteMs);
-      expect(await why({ job: id })).toContain("The workers of queue mail are busy: 1 job of it run");
+      expect(await why({ job: id })).toContain("The workers of queue mail are busy: 1 job of it runs.");
     });
 
     test("J5 behind others of its lane: how many", async () => {
@@ -131,7 +131,31 @@ describe.each(Object.entries(stores))("explain on %s", (_name, make) => {
       await engine.queues.put([{ name: queue, rate: { count: 1, periodMs: minuteMs } }]);
       await activeJob(engine);
       const { id } = await insertJob(engine);
-      expect(await why({ job: id })).toMatch(/starts at most 1 per 1m, which are used up: the next at .* \(in 1m6s\)/);
+      expect(await why({ job: id })).toMatch(
+        /starts at most 1 per 1m, counted in slices of 6s, and they are used up: the next at .* \(in 1m6s\)/,
+      );
+    });
+
+    test.each([
+      ["J12 behind others and a concurrency limit", { concurrency: 1 }],
+      ["J12 behind others and a spent rate limit", { rate: { count: 1, periodMs: hourMs } }],
+    ])("%s: the workers are not said to be busy", async (_fact, limit) => {
+      await engine.queues.put([{ name: queue, ...limit }]);
+      await activeJob(engine);
+      const ids = await insertJobs(engine, [{}, {}]);
+      clock.advance(minuteMs);
+      const text = await why({ job: ids[1] ?? "" });
+      expect(text).toMatch(/Queue mail (?:runs|starts) at most 1 /);
+      expect(text).toContain("1 job of its tenant in the queue comes before it");
+      expect(text).not.toMatch(/busy|Nobody takes/);
+    });
+
+    test("J6 to be tried again, by the task's own number of attempts: that the store does not know it", async () => {
+      const job = await activeJob(engine);
+      await settleJob(engine, retrying(job, { due: { afterMs: 10 * secondMs } }));
+      expect(await why({ job: job.id })).toContain(
+        "1 attempt failed of its task's own number of attempts, which the store does not know; the last with Error: boom",
+      );
     });
 
     test("J6 to be tried again: when, after which error", async () => {

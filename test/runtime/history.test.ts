@@ -262,6 +262,31 @@ describe("purging", () => {
 
 const keepAll = { completedCountMax: 100_000, endedCountMax: 100_000 };
 
+describe("cursors of the log", () => {
+  test("N5 each listing refuses those of another listing, and of the other order", async () => {
+    const { scheduler } = rig();
+    await cancelJobs(bound(scheduler), 2);
+    await scheduler.schedules.create("report", { task: "mail", when: every("1h") });
+    for (let turn = 0; turn < 2; turn++) await scheduler.schedules.trigger("report");
+    const { next: ofEvents } = await scheduler.events.list({ limit: 1 });
+    const { next: ofTicks } = await scheduler.schedules.history("report", { limit: 1 });
+    const { next: ofJobs } = await scheduler.jobs.list({ limit: 1 });
+    if (ofEvents === undefined || ofTicks === undefined || ofJobs === undefined) throw new Error("one page too few");
+    const calls = [
+      ...[ofTicks, ofJobs].map((cursor) => scheduler.events.list({ cursor })),
+      scheduler.events.list({ order: "oldest", cursor: ofEvents }),
+      ...[ofEvents, ofJobs].map((cursor) => scheduler.schedules.history("report", { cursor })),
+      scheduler.schedules.history("report", { order: "oldest", cursor: ofTicks }),
+      ...[ofEvents, ofTicks].map((cursor) => scheduler.jobs.list({ cursor })),
+    ];
+    for (const call of calls) {
+      expect(await rejection(call)).toMatchObject({ code: "INVALID_INPUT", field: "cursor" });
+    }
+    expect((await scheduler.events.list({ limit: 1, cursor: ofEvents })).items).toHaveLength(1);
+    expect((await scheduler.schedules.history("report", { cursor: ofTicks })).items).toHaveLength(1);
+  });
+});
+
 describe("schedules.history", () => {
   test("S10 history tells the ticks fired, with their lateness and job, and those skipped, with the reason", async () => {
     const { scheduler, clock, start } = rig();

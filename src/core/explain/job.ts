@@ -3,6 +3,7 @@ import { defaults } from "../defaults.ts";
 import type { StoredEvent } from "../events.ts";
 import type { AttemptRecord, Job } from "../job.ts";
 import { shownState } from "../job.ts";
+import { rateSliceMs } from "../queue.ts";
 import type { JobStanding } from "../standing.ts";
 import { at, counted, errorText, oneLine, rfc3339, span } from "./words.ts";
 
@@ -86,8 +87,11 @@ function waiting(facts: JobFacts): string[] {
   }
   if (queue?.rate !== undefined && regainAt !== undefined && regainAt > now) {
     const rate = `${queue.rate.count} per ${span(queue.rate.periodMs)}`;
-    reasons.push(`Queue ${job.queue} starts at most ${rate}, which are used up: the next at ${at(regainAt, now)}.`);
+    reasons.push(
+      `Queue ${job.queue} starts at most ${rate}, counted in slices of ${span(rateSliceMs(queue.rate))}, and they are used up: the next at ${at(regainAt, now)}.`,
+    );
   }
+  const limited = reasons.length > 0;
   if (ahead > 0) {
     const count = ahead >= aheadMax ? `${aheadMax.toLocaleString("en")} or more jobs` : counted(ahead, "job");
     reasons.push(
@@ -99,7 +103,8 @@ function waiting(facts: JobFacts): string[] {
       `${counted(otherTenants, "other tenant")} with due jobs in the queue ${otherTenants === 1 ? "takes" : "take"} turns with its tenant.`,
     );
   }
-  if (reasons.length > 0 && (ahead === 0 || facts.allPaused || queue?.paused === true)) return reasons;
+  // Behind others it may still be that nobody comes; not while a pause or a limit says why.
+  if (limited || (reasons.length > 0 && ahead === 0)) return reasons;
   return [...reasons, ...nobody(facts)];
 }
 
@@ -107,7 +112,8 @@ function waiting(facts: JobFacts): string[] {
 function nobody({ job, now, active, ahead }: JobFacts): string[] {
   if (now - job.dueAt < 2 * defaults.pollHorizonMs)
     return ahead > 0 ? [] : ["Nothing holds it back: the next claim takes it."];
-  if (active > 0) return [`The workers of queue ${job.queue} are busy: ${counted(active, "job")} of it run.`];
+  if (active > 0)
+    return [`The workers of queue ${job.queue} are busy: ${counted(active, "job of it runs", "jobs of it run")}.`];
   return [
     `Nobody takes jobs from queue ${job.queue}: no worker with a handler for a task of this queue seems to run. Start one: punctual serve.`,
   ];
@@ -155,7 +161,10 @@ function history({ attempts, failures, crashes, attemptsMax }: Job): string[] {
   const sentences: string[] = [];
   const failed = attempts.findLast(({ error }) => error !== undefined);
   if (failures > 0) {
-    const of = attemptsMax === undefined ? "as many as its task allows" : `${attemptsMax} allowed`;
+    const of =
+      attemptsMax === undefined
+        ? "its task's own number of attempts, which the store does not know"
+        : `${attemptsMax} allowed`;
     sentences.push(
       `${counted(failures, "attempt")} failed of ${of}${failed === undefined ? "" : `; the last with ${lastError(failed)}`}.`,
     );

@@ -2,7 +2,7 @@
 import { purgedEventsEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { EventPurge, EventStore, PurgeAnswer } from "../../core/engine.ts";
-import { type EventFilter, type EventPage, eventMatches, type StoredEvent } from "../../core/events.ts";
+import { type EventFilter, type EventPage, eventListing, eventMatches, type StoredEvent } from "../../core/events.ts";
 import { decodePosition, encodePosition, type Page } from "../../core/page.ts";
 import type { World } from "./world.ts";
 
@@ -18,14 +18,14 @@ export function eventStore(world: World): EventStore {
 }
 
 function list(world: World, filter: EventFilter, { limit, cursor, order = "newest" }: EventPage): Page<StoredEvent> {
-  const [position] = cursor === undefined ? [] : decodePosition(cursor, order, 1);
+  const [position] = cursor === undefined ? [] : decodePosition(cursor, eventListing(order), 1);
   const isBeyond = (id: number) => position === undefined || (order === "newest" ? id < position : id > position);
   const found = world.events.filter((event) => isBeyond(event.id) && eventMatches(event, filter));
   if (order === "newest") found.reverse();
   const items = found.slice(0, limit);
   const last = items.at(-1);
   if (found.length <= limit || last === undefined) return { items };
-  return { items, next: encodePosition(order, [last.id]) };
+  return { items, next: encodePosition(eventListing(order), [last.id]) };
 }
 
 function purge(world: World, { named, olderThanMs, limit }: EventPurge, now: Millis): PurgeAnswer {

@@ -1,7 +1,7 @@
 // The audit log in SQLite: the contract's EventStore. Events are appended by the transactions that they record: there is
 // one writer at a time, so ids are seen in their order.
 import type { EventStore } from "../../core/engine.ts";
-import type { EventFilter, EventPage, EventType, StoredEvent } from "../../core/events.ts";
+import { type EventFilter, type EventPage, type EventType, eventListing, type StoredEvent } from "../../core/events.ts";
 import { jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
 import type { Page } from "../../core/page.ts";
 import { filterOf, filterValue, inBothOrders, readPage, whenGiven } from "./listing.ts";
@@ -102,6 +102,7 @@ async function list(steps: Steps, filter: EventFilter, page: EventPage): Promise
   const way = wayTo(filter);
   const { rows, next } = await readPage<EventRow>(steps, page, {
     order,
+    name: eventListing(order),
     above: filter.afterId,
     findStep: (connection, span, rows) =>
       way.step === undefined ? undefined : connection.get<EventRow>(way.step[order], ...way.values, ...span, rows)?.id,

@@ -33,6 +33,8 @@ export type Span = readonly [above: number, below: number];
 /** What is listed by a number that grows with each row. */
 export interface Numbered<Row> {
   readonly order: Order;
+  /** Names the listing in its cursors; by default the order alone does. */
+  readonly name?: string;
   /** No row with this number or a smaller one is listed. */
   readonly above?: number | undefined;
   /** The number so many rows further into the span, or nothing when fewer are left. */
@@ -52,9 +54,9 @@ export interface PageAsked {
 export async function readPage<Row>(
   steps: Steps,
   page: PageAsked,
-  { order, above = -1, findStep, read, numberOf }: Numbered<Row>,
+  { order, name = order, above = -1, findStep, read, numberOf }: Numbered<Row>,
 ): Promise<{ readonly rows: readonly Row[]; readonly next?: string }> {
-  const [position] = page.cursor === undefined ? [] : decodePosition(page.cursor, order, 1);
+  const [position] = page.cursor === undefined ? [] : decodePosition(page.cursor, name, 1);
   let span: Span =
     order === "newest"
       ? [above, position ?? Number.MAX_SAFE_INTEGER]
@@ -74,7 +76,7 @@ export async function readPage<Row>(
   const shown = rows.slice(0, page.limit);
   const last = shown.at(-1);
   if (rows.length <= page.limit || last === undefined) return { rows: shown };
-  return { rows: shown, next: encodePosition(order, [numberOf(last)]) };
+  return { rows: shown, next: encodePosition(name, [numberOf(last)]) };
 }
 
 /** The part of a span up to a step, and with it. */

@@ -77,7 +77,9 @@ function check(connection: Connection, { location, mustExist, migrate }: OpenOpt
     if (!migrate) refuseOutdated(connection);
     return;
   }
-  if (mustExist && location !== ":memory:") throw noStore(typeof location === "string" ? location : "the database");
+  if (mustExist && location !== ":memory:") {
+    throw noStore(typeof location === "string" ? location : "the database", strangersTable(connection));
+  }
   refuseTaken(connection);
   if (!migrate) refuseOutdated(connection);
 }
@@ -141,7 +143,23 @@ function isForbidden(error: unknown): boolean {
   return ["CANTOPEN", "READONLY", "EACCES", "EPERM", "EROFS"].includes(String(code));
 }
 
-function noStore(place: string): EngineNotConfiguredError {
+/** A table of a database that is no store: it belongs to something else. */
+function strangersTable(connection: Connection): string | undefined {
+  const sql = `-- store.strangers
+SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name LIMIT 1`;
+  return connection.get<{ name: string }>(sql)?.name;
+}
+
+function noStore(place: string, stranger?: string): EngineNotConfiguredError {
+  if (stranger !== undefined) {
+    return new EngineNotConfiguredError(
+      `there is no store in ${place}: its tables are something else's (${stranger})`,
+      {
+        field: "location",
+        mend: "Name the store's own file.",
+      },
+    );
+  }
   return new EngineNotConfiguredError(`there is no store in ${place}`, {
     field: "location",
     mend: "Name the store's file, or let `punctual serve` or `punctual enqueue` create it.",
