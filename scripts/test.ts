@@ -36,8 +36,8 @@ if (unknownFlags.length > 0) {
   process.exit(2);
 }
 
-/** Left out of --quick: these need a server, a build or a browser, or take longer than a minute together. */
-const foldersNotQuick: readonly string[] = ["chaos", "package", "ui"];
+/** Left out of --quick: these need a server, a build or a browser, or start processes by the dozen. */
+const foldersNotQuick: readonly string[] = ["bench", "chaos", "cli", "package", "ui", "upgrade"];
 const folders = readdirSync("test", { withFileTypes: true, recursive: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
   .map((entry) => relative("test", entry.parentPath).split(/[\\/]/)[0] ?? "");
