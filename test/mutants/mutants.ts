@@ -429,4 +429,12 @@ export const mutants: readonly Mutant[] = [
     tests: ["test/sqlite/group-commit.test.ts"],
     notSimulated: "no write of a simulated world throws",
   },
+  {
+    name: "a clock that is a moment ahead taken for contention",
+    promise: "S11",
+    file: "src/runtime/worker.ts",
+    find: "const vainTurnsMax = 5;",
+    replace: "const vainTurnsMax = 0;",
+    tests: ["test/runtime/store-clock.test.ts"],
+  },
 ];

@@ -1,9 +1,10 @@
 // The audit log in SQLite: the contract's EventStore. Events are appended by the transactions that they record: there is
 // one writer at a time, so ids are seen in their order.
 import type { EventStore } from "../../core/engine.ts";
-import { type EventFilter, type EventPage, type EventType, eventListing, type StoredEvent } from "../../core/events.ts";
-import { jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
+import { type EventFilter, type EventPage, eventListing, type StoredEvent } from "../../core/events.ts";
+import { jobIdToBytes } from "../../core/id.ts";
 import type { Page } from "../../core/page.ts";
+import { type EventRow, toEvent } from "./event-rows.ts";
 import { filterOf, filterValue, inBothOrders, readPage, whenGiven } from "./listing.ts";
 import type { Steps } from "./tx.ts";
 
@@ -64,18 +65,6 @@ SELECT id FROM punctual_events WHERE tenant = ? AND schedule = ? AND id > ? AND 
 ORDER BY id ${direction} LIMIT 1 OFFSET ?`,
 );
 
-interface EventRow {
-  readonly id: number;
-  readonly type: EventType;
-  readonly tenant: string;
-  readonly at: number;
-  readonly job: Uint8Array | null;
-  readonly schedule: string | null;
-  readonly queue: string | null;
-  readonly actor: string | null;
-  readonly data: string | null;
-}
-
 export function eventStore(steps: Steps): EventStore {
   return {
     append: (events) =>
@@ -117,18 +106,4 @@ function wayTo({ tenant, job, schedule }: EventFilter) {
   if (job !== undefined) return { list: listOfJobStatements, values: [] };
   if (tenant === undefined || schedule === undefined) return { list: listStatements, step: stepStatements, values: [] };
   return { list: listOfScheduleStatements, step: stepOfScheduleStatements, values: [tenant, schedule] };
-}
-
-function toEvent(row: EventRow): StoredEvent {
-  return {
-    id: row.id,
-    type: row.type,
-    tenant: row.tenant,
-    at: row.at,
-    job: row.job === null ? undefined : jobIdFromBytes(row.job),
-    schedule: row.schedule ?? undefined,
-    queue: row.queue ?? undefined,
-    actor: row.actor ?? undefined,
-    data: row.data === null ? undefined : JSON.parse(row.data),
-  };
 }

@@ -1,20 +1,7 @@
 // What a store remembers beside its jobs, as values and back: used idempotencyKeys, records, the audit log.
-import type { EventType } from "../../core/events.ts";
 import { jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
-import type { Value } from "./database.ts";
+import { type EventRow, eventColumns, eventValues, toEvent } from "./event-rows.ts";
 import { beyond, type KindTransfer, readable } from "./transfer-kind.ts";
-
-interface EventRow {
-  readonly id: number;
-  readonly type: EventType;
-  readonly tenant: string;
-  readonly at: number;
-  readonly job: Uint8Array | null;
-  readonly schedule: string | null;
-  readonly queue: string | null;
-  readonly actor: string | null;
-  readonly data: string | null;
-}
 
 export const idempotencyTransfer: KindTransfer<"idempotency"> = {
   read: ({ connection, now }, after, limit) => {
@@ -67,38 +54,11 @@ export const eventTransfer: KindTransfer<"event"> = {
         Number(after?.[0] ?? -1),
         limit,
       )
-      .map((row) =>
-        readable(`event ${row.id}`, () => ({
-          kind: "event",
-          event: {
-            id: row.id,
-            type: row.type,
-            tenant: row.tenant,
-            at: row.at,
-            job: row.job === null ? undefined : jobIdFromBytes(row.job),
-            schedule: row.schedule ?? undefined,
-            queue: row.queue ?? undefined,
-            actor: row.actor ?? undefined,
-            data: row.data === null ? undefined : JSON.parse(row.data),
-          },
-        })),
-      ),
+      .map((row) => readable(`event ${row.id}`, () => ({ kind: "event", event: toEvent(row) }))),
   write: ({ connection }, { event }) => {
     const sql = `-- transfer.event
-INSERT OR REPLACE INTO punctual_events (id, type, tenant, at, job, schedule, queue, actor, data)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
-    const values: Value[] = [
-      event.id,
-      event.type,
-      event.tenant,
-      event.at,
-      event.job === undefined ? null : jobIdToBytes(event.job),
-      event.schedule ?? null,
-      event.queue ?? null,
-      event.actor ?? null,
-      event.data === undefined ? null : JSON.stringify(event.data),
-    ];
-    connection.run(sql, ...values);
+INSERT OR REPLACE INTO punctual_events (id, ${eventColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+    connection.run(sql, event.id, ...eventValues(event));
   },
   remove: ({ connection }, [id = 0]) => {
     connection.run("-- transfer.removeEvent\nDELETE FROM punctual_events WHERE id = ?", id);

@@ -1,9 +1,10 @@
 // One contract call as one transaction: what it may use, and what it gathers to be written or told at its end.
 import type { Millis } from "../../core/clock.ts";
 import type { NewEvent } from "../../core/events.ts";
-import { type JobId, jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
+import { type JobId, jobIdFromBytes } from "../../core/id.ts";
 import { isWorthSending, type Signal } from "../../core/signal.ts";
 import type { Connection } from "./database.ts";
+import { eventColumns, eventValues } from "./event-rows.ts";
 import { Lanes } from "./lanes.ts";
 import type { Retention } from "./retention.ts";
 
@@ -19,7 +20,7 @@ interface LastRow {
 }
 
 const appendStatement = `-- events.append
-INSERT INTO punctual_events (type, tenant, at, job, schedule, queue, actor, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
+INSERT INTO punctual_events (${eventColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`;
 
 export class Tx {
   readonly connection: Connection;
@@ -66,17 +67,7 @@ export class Tx {
   append(event: NewEvent | undefined): void {
     if (event === undefined || !this.retention.keepsEvents) return;
     this.retention.addEvent();
-    this.connection.run(
-      appendStatement,
-      event.type,
-      event.tenant,
-      event.at,
-      event.job === undefined ? null : jobIdToBytes(event.job),
-      event.schedule ?? null,
-      event.queue ?? null,
-      event.actor ?? null,
-      event.data === undefined ? null : JSON.stringify(event.data),
-    );
+    this.connection.run(appendStatement, ...eventValues(event));
   }
 
   /** Jobs of the queue are due at an instant; told once per queue, with the earliest. */
