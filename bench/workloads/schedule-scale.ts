@@ -1,5 +1,6 @@
 // schedules: a million schedules registered in bulk, and what a serving process then costs, against one on an empty
 // store.
+import { idleFigures, playIdle } from "../runner/idle.ts";
 import type { Workload } from "../runner/workload.ts";
 
 /** Schedules in one call of ensureMany. */
@@ -16,13 +17,9 @@ export const workload: Workload = {
   oursOnly: true,
   play: async (stage) => {
     const count = stage.scaled(1_000_000);
-    const ms = stage.scaled(20_000, 200);
-    const empty = await stage.worker();
-    await empty.call("work", 0);
-    await empty.call("idle", ms / 10);
-    stage.progress("idling on an empty store", 0, 2);
-    const before = await empty.call("idle", ms);
-    await empty.end();
+    const before = await playIdle(stage, "empty");
+    // One process at a time: the other would take its share of the machine.
+    await (await stage.worker()).end();
     const producer = await stage.producer();
     let cpuUs = 0;
     let took = 0;
@@ -36,24 +33,13 @@ export const workload: Workload = {
     }
     const stored = await producer.call("countSchedules");
     await producer.end();
-    const full = await stage.worker("another");
-    await full.call("work", 0);
-    await full.call("idle", ms / 10);
-    stage.progress("idling on a full store", 1, 2);
-    const after = await full.call("idle", ms);
+    const after = await playIdle(stage, "full");
     return {
       value: (count / took) * 1_000,
       cpuUsPerJob: cpuUs / count,
       count: stored,
       problems: stored === count ? [] : [`the store shows ${stored} of ${count} schedules`],
-      figures: {
-        rssMb: before.rssMb,
-        rssMbFull: after.rssMb,
-        heapMb: before.heapMb,
-        heapMbFull: after.heapMb,
-        cpuShare: before.cpuShare,
-        cpuShareFull: after.cpuShare,
-      },
+      figures: idleFigures(before, after),
     };
   },
 };
