@@ -1,5 +1,5 @@
 // The engine contract: what a store must do for Punctual. Five folders under src/engines implement it; the suite in
-// test/conformance says, promise by promise, what each method means.
+// src/testing/conformance says, promise by promise, what each method means.
 //
 // Conventions. Every mutation takes a list and answers in the same order; one bad item never fails its neighbours.
 // Races that are expected are values (`existing`, `lost`, `conflict`); an exception means that the store failed

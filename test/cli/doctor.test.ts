@@ -3,7 +3,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { createScheduler, every, examine, type Finding, type Scheduler } from "../../src/index.ts";
-import { claimRequest, release } from "../conformance/builders.ts";
+import { claimRequest, release } from "../../src/testing/conformance/builders.ts";
 import { failureIn, Workplace } from "./punctual.ts";
 
 const hourMs = 3_600_000;

@@ -54,10 +54,13 @@ function item(section: string, name: string): string {
   return found?.[1]?.replace(/\s+/g, " ").trim() ?? "";
 }
 
-/** The files under test/ that hold a title beginning with an id, by id. */
+/** The files of tests, and of the conformance suite, that hold a title beginning with an id, by id. */
 function readTests(): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
-  for (const entry of readdirSync(join(root, "test"), { withFileTypes: true, recursive: true })) {
+  const files = ["test", "src/testing/conformance"].flatMap((folder) =>
+    readdirSync(join(root, folder), { withFileTypes: true, recursive: true }),
+  );
+  for (const entry of files) {
     if (!entry.isFile() || !entry.name.endsWith(".ts")) continue;
     const path = join(entry.parentPath, entry.name);
     const file = relative(root, path).replaceAll("\\", "/");

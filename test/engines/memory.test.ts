@@ -1,6 +1,6 @@
 // The conformance suite on the memory engine: one store inside this process, both handles the same object.
 import { memory } from "../../src/engines/memory/index.ts";
-import { TestClock } from "../conformance/harness.ts";
+import { TestClock } from "../../src/testing/conformance/harness.ts";
 import { runSuite } from "./run-suite.ts";
 
 runSuite("memory", async () => {

@@ -3,7 +3,7 @@ import type { Millis } from "../../src/core/clock.ts";
 import type { FireRequest } from "../../src/core/engine.ts";
 import { type Decide, decideFiring } from "../../src/core/firing.ts";
 import type { Signal } from "../../src/core/signal.ts";
-import { type TriggerParts, triggerDecision, triggerParts } from "../conformance/builders.ts";
+import { type TriggerParts, triggerDecision, triggerParts } from "../../src/testing/conformance/builders.ts";
 
 /** One call of a contract method on the engine of a store; the test clock travels with it. */
 export interface Call {

@@ -2,7 +2,7 @@
 import type { Engine } from "../../src/core/engine.ts";
 import type { HistoryOptions } from "../../src/core/history.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { TestClock } from "../conformance/harness.ts";
+import { TestClock } from "../../src/testing/conformance/harness.ts";
 import { type Call, decisionOf, type NamedFire, type Reply } from "./protocol.ts";
 
 interface Opened {

@@ -1,7 +1,7 @@
 // The conformance suite on the SQLite engine: one file, two handles in one process.
 import type { Engine } from "../../src/core/engine.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { TestClock } from "../conformance/harness.ts";
+import { TestClock } from "../../src/testing/conformance/harness.ts";
 import { runSuite } from "./run-suite.ts";
 import { beginOnFile, freshFile } from "./sqlite-store.ts";
 

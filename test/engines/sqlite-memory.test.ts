@@ -3,7 +3,7 @@
 import { DatabaseSync } from "node:sqlite";
 import type { Engine } from "../../src/core/engine.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { TestClock } from "../conformance/harness.ts";
+import { TestClock } from "../../src/testing/conformance/harness.ts";
 import { runSuite } from "./run-suite.ts";
 import { beginOn } from "./sqlite-store.ts";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { sqlite } from "../../src/engines/sqlite/index.ts";
-import type { OpenTx } from "../conformance/harness.ts";
+import type { OpenTx } from "../../src/testing/conformance/harness.ts";
 
 /** A fresh place for a database file. */
 export function freshFile(): { readonly path: string; remove(): void } {

@@ -3,7 +3,7 @@
 import { afterAll } from "vitest";
 import type { Engine } from "../../src/core/engine.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { TestClock } from "../conformance/harness.ts";
+import { TestClock } from "../../src/testing/conformance/harness.ts";
 import { alternating, RemoteProcess, remoteEngine } from "./remote-process.ts";
 import { runSuite } from "./run-suite.ts";
 import { beginOnFile, freshFile } from "./sqlite-store.ts";

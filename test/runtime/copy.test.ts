@@ -5,7 +5,7 @@ import type { Engine } from "../../src/core/engine.ts";
 import { memory } from "../../src/engines/memory/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { type CopyProgress, copyStore, createScheduler } from "../../src/index.ts";
-import { newJob } from "../conformance/builders.ts";
+import { newJob } from "../../src/testing/conformance/builders.ts";
 
 const engines: Engine[] = [];
 

@@ -18,7 +18,7 @@ import {
   retrying,
   secondMs,
   tenant,
-} from "../conformance/builders.ts";
+} from "../../src/testing/conformance/builders.ts";
 import {
   activeJob,
   changeJob,
@@ -32,8 +32,8 @@ import {
   putSchedule,
   settleJob,
   trigger,
-} from "../conformance/calls.ts";
-import { start, TestClock } from "../conformance/harness.ts";
+} from "../../src/testing/conformance/calls.ts";
+import { start, TestClock } from "../../src/testing/conformance/harness.ts";
 
 const stores = {
   memory: (clock: TestClock): Engine => memory({ clock }),

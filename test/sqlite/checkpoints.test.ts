@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { newJob } from "../conformance/builders.ts";
+import { newJob } from "../../src/testing/conformance/builders.ts";
 
 test("S11 after many commits and a quiet moment the file holds what was only in its log", async () => {
   const folder = mkdtempSync(join(tmpdir(), "punctual-checkpoints-"));

@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { createScheduler, handle, once, type Scheduler, task } from "../../src/index.ts";
-import { release } from "../conformance/builders.ts";
+import { release } from "../../src/testing/conformance/builders.ts";
 
 const greet = task("greet");
 let folder: string;

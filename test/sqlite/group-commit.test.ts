@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Engine } from "../../src/core/engine.ts";
 import { GroupCommit, StepFailed } from "../../src/engines/sqlite/group-commit.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { completion, newJob, queue, secondMs, token } from "../conformance/builders.ts";
+import { completion, newJob, queue, secondMs, token } from "../../src/testing/conformance/builders.ts";
 
 let folder: string;
 let engine: Engine<never>;

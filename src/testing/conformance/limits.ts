@@ -1,8 +1,8 @@
 // Queues: pause, concurrency, rate, and the fair share of a queue among its tenants.
 import assert from "node:assert/strict";
-import type { ClaimAnswer, Engine } from "../../src/core/engine.ts";
-import type { ClaimedJob } from "../../src/core/job.ts";
-import { everyQueue, type QueueChange } from "../../src/core/queue.ts";
+import type { ClaimAnswer, Engine } from "../../core/engine.ts";
+import type { ClaimedJob } from "../../core/job.ts";
+import { everyQueue, type QueueChange } from "../../core/queue.ts";
 import { claimRequest, completion, hourMs, leaseMs, minuteMs, newJob, queue, secondMs } from "./builders.ts";
 import {
   activeJob,

@@ -1,6 +1,6 @@
 // Overlap: what becomes of a tick while a job of the same schedule is unfinished.
 import assert from "node:assert/strict";
-import type { OverlapPolicy } from "../../src/core/schedule.ts";
+import type { OverlapPolicy } from "../../core/schedule.ts";
 import { cancellation, completion, failure, leaseMs, minuteMs, release, retrying, tenant } from "./builders.ts";
 import {
   changeJob,

@@ -1,6 +1,6 @@
 // The audit log: each mutation writes its own events in the same step; listing, paging, purging.
 import assert from "node:assert/strict";
-import type { EventType } from "../../src/core/events.ts";
+import type { EventType } from "../../core/events.ts";
 import {
   cancellation,
   completion,

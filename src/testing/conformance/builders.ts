@@ -1,12 +1,12 @@
 // Builders of what facts hand to an engine, each with plain defaults that a fact overrides by name. The small calls
 // that ask an engine for one thing and unwrap the answer are in calls.ts.
-import type { ClaimRequest } from "../../src/core/engine.ts";
-import { type Decide, decideTrigger } from "../../src/core/firing.ts";
-import { type Entropy, mintJobId, mintToken, type Token } from "../../src/core/id.ts";
-import type { AttemptOutcome, AttemptRecord, ClaimedJob, NewJob } from "../../src/core/job.ts";
-import type { Rule } from "../../src/core/rule.ts";
-import type { ScheduleDefinition, SchedulePut } from "../../src/core/schedule.ts";
-import { leaseOf, type Settlement } from "../../src/core/settling.ts";
+import type { ClaimRequest } from "../../core/engine.ts";
+import { type Decide, decideTrigger } from "../../core/firing.ts";
+import { type Entropy, mintJobId, mintToken, type Token } from "../../core/id.ts";
+import type { AttemptOutcome, AttemptRecord, ClaimedJob, NewJob } from "../../core/job.ts";
+import type { Rule } from "../../core/rule.ts";
+import type { ScheduleDefinition, SchedulePut } from "../../core/schedule.ts";
+import { leaseOf, type Settlement } from "../../core/settling.ts";
 import { start } from "./harness.ts";
 
 export const secondMs = 1_000;

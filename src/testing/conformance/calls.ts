@@ -12,14 +12,14 @@ import type {
   JobName,
   PutAnswer,
   SettleAnswer,
-} from "../../src/core/engine.ts";
-import type { EventFilter, StoredEvent } from "../../src/core/events.ts";
-import { decideFiring } from "../../src/core/firing.ts";
-import type { JobId } from "../../src/core/id.ts";
-import type { ClaimedJob, Job, NewJob } from "../../src/core/job.ts";
-import type { LaneCounts } from "../../src/core/queue.ts";
-import type { Schedule, ScheduleDefinition, SchedulePut, ScheduleRef } from "../../src/core/schedule.ts";
-import type { Settlement } from "../../src/core/settling.ts";
+} from "../../core/engine.ts";
+import type { EventFilter, StoredEvent } from "../../core/events.ts";
+import { decideFiring } from "../../core/firing.ts";
+import type { JobId } from "../../core/id.ts";
+import type { ClaimedJob, Job, NewJob } from "../../core/job.ts";
+import type { LaneCounts } from "../../core/queue.ts";
+import type { Schedule, ScheduleDefinition, SchedulePut, ScheduleRef } from "../../core/schedule.ts";
+import type { Settlement } from "../../core/settling.ts";
 import { claimRequest, definition, newJob, queue, schedulePut, tenant, triggerDecision } from "./builders.ts";
 
 type Jobs = Pick<Engine, "jobs">;

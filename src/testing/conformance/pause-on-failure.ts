@@ -1,6 +1,6 @@
 // Pausing a schedule whose jobs fail again and again.
 import assert from "node:assert/strict";
-import type { ClaimedJob } from "../../src/core/job.ts";
+import type { ClaimedJob } from "../../core/job.ts";
 import { cancellation, completion, failure, minuteMs, retrying, tenant } from "./builders.ts";
 import {
   changeJob,

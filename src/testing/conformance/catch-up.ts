@@ -1,10 +1,10 @@
 // Catch-up: which late ticks fire, and what is recorded of those that do not.
 import assert from "node:assert/strict";
-import type { SkippedTicks } from "../../src/core/catch-up.ts";
-import { defaults } from "../../src/core/defaults.ts";
-import type { Engine } from "../../src/core/engine.ts";
-import { once } from "../../src/core/rule.ts";
-import type { CatchUp } from "../../src/core/schedule.ts";
+import type { SkippedTicks } from "../../core/catch-up.ts";
+import { defaults } from "../../core/defaults.ts";
+import type { Engine } from "../../core/engine.ts";
+import { once } from "../../core/rule.ts";
+import type { CatchUp } from "../../core/schedule.ts";
 import { dayMs, everyMinute, hourMs, minuteMs, secondMs } from "./builders.ts";
 import { createSchedule, fire, jobTicks, listEvents, putSchedule, scheduleJobs, storedSchedule } from "./calls.ts";
 import { type Chapter, fact, start } from "./harness.ts";

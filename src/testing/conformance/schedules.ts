@@ -1,7 +1,7 @@
 // Schedules: saving, revisions, incarnations, disabling and removing, and listing.
 import assert from "node:assert/strict";
-import { cron, every, everyCalendar, except, once, type Rule, union } from "../../src/core/rule.ts";
-import type { CatchUp, ScheduleDefinition, SchedulePut } from "../../src/core/schedule.ts";
+import { cron, every, everyCalendar, except, once, type Rule, union } from "../../core/rule.ts";
+import type { CatchUp, ScheduleDefinition, SchedulePut } from "../../core/schedule.ts";
 import { completion, definition, hourMs, minuteMs, schedulePut, tenant, token } from "./builders.ts";
 import {
   claim,

@@ -1,7 +1,7 @@
 // Keys: two slots, current and successor, and what fills and frees them.
 import assert from "node:assert/strict";
-import type { Engine, InsertedJob } from "../../src/core/engine.ts";
-import type { ClaimedJob, NewJob } from "../../src/core/job.ts";
+import type { Engine, InsertedJob } from "../../core/engine.ts";
+import type { ClaimedJob, NewJob } from "../../core/job.ts";
 import {
   cancellation,
   completion,

@@ -1,7 +1,7 @@
 // What a chapter of the conformance suite is given: a fresh store, two handles on it, and a clock that a fact moves.
-import type { Clock, Millis } from "../../src/core/clock.ts";
-import type { Engine } from "../../src/core/engine.ts";
-import type { HistoryOptions } from "../../src/core/history.ts";
+import type { Clock, Millis } from "../../core/clock.ts";
+import type { Engine } from "../../core/engine.ts";
+import type { HistoryOptions } from "../../core/history.ts";
 
 /** One promise, as a fact in the present tense that begins with its id. */
 export interface Fact {

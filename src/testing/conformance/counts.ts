@@ -1,6 +1,6 @@
 // Counts: every state of every lane, exact at any moment, and totals that retention does not touch.
 import assert from "node:assert/strict";
-import { everyQueue } from "../../src/core/queue.ts";
+import { everyQueue } from "../../core/queue.ts";
 import { cancellation, completion, failure, leaseMs, minuteMs, queue, release, retrying, tenant } from "./builders.ts";
 import {
   activeJob,

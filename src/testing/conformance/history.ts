@@ -1,9 +1,9 @@
 // History: jobs by when they ended, purges that someone asks for, the log from both ends, and the audit of everything.
 import assert from "node:assert/strict";
-import type { Engine, FinishedPurge, JobFilter, JobSort } from "../../src/core/engine.ts";
-import type { EventFilter, EventType } from "../../src/core/events.ts";
-import type { JobId } from "../../src/core/id.ts";
-import type { Order } from "../../src/core/page.ts";
+import type { Engine, FinishedPurge, JobFilter, JobSort } from "../../core/engine.ts";
+import type { EventFilter, EventType } from "../../core/events.ts";
+import type { JobId } from "../../core/id.ts";
+import type { Order } from "../../core/page.ts";
 import {
   completion,
   dayMs,

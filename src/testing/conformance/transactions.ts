@@ -1,6 +1,6 @@
 // Transactions: the contract inside a caller's own transaction, where the engine has one to join.
 import assert from "node:assert/strict";
-import type { Engine } from "../../src/core/engine.ts";
+import type { Engine } from "../../core/engine.ts";
 import { completion, failure, minuteMs, newJob, queue, schedulePut, tenant } from "./builders.ts";
 import {
   activeJob,

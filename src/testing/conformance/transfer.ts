@@ -1,8 +1,8 @@
 // A whole store as values (O6): what is read from one is what another becomes, however often it is written and wherever
 // it was cut off.
 import assert from "node:assert/strict";
-import type { Engine } from "../../src/core/engine.ts";
-import { comparePositions, positionOf, type TransferItem, textOf, transferKinds } from "../../src/core/transfer.ts";
+import type { Engine } from "../../core/engine.ts";
+import { comparePositions, positionOf, type TransferItem, textOf, transferKinds } from "../../core/transfer.ts";
 import { completion, failure, hourMs, minuteMs, queue, retrying, tenant } from "./builders.ts";
 import {
   activeJob,

@@ -1,6 +1,6 @@
 // Timers: due times, cancelling and moving by key, and listing what waits.
 import assert from "node:assert/strict";
-import type { JobFilter } from "../../src/core/engine.ts";
+import type { JobFilter } from "../../core/engine.ts";
 import { completion, dayMs, failure, hourMs, minuteMs, newJob, queue, retrying, secondMs, tenant } from "./builders.ts";
 import {
   activeJob,

@@ -1,7 +1,7 @@
 // Asking why: what stands between a job and its run, which schedules are due or disabled, the schema, the store's health.
 import assert from "node:assert/strict";
-import type { Engine } from "../../src/core/engine.ts";
-import type { JobStanding } from "../../src/core/standing.ts";
+import type { Engine } from "../../core/engine.ts";
+import type { JobStanding } from "../../core/standing.ts";
 import { definition, hourMs, minuteMs, queue, tenant } from "./builders.ts";
 import { activeJob, claimJob, createSchedule, insertJob, insertJobs, putSchedule } from "./calls.ts";
 import { type Chapter, fact, start } from "./harness.ts";

@@ -1,8 +1,8 @@
 // Guardrails: a tenant's limits, enforced in the same step as what they limit.
 import assert from "node:assert/strict";
-import type { Engine, InsertAnswer } from "../../src/core/engine.ts";
-import type { Guardrails } from "../../src/core/guardrails.ts";
-import type { NewJob } from "../../src/core/job.ts";
+import type { Engine, InsertAnswer } from "../../core/engine.ts";
+import type { Guardrails } from "../../core/guardrails.ts";
+import type { NewJob } from "../../core/job.ts";
 import { completion, definition, hourMs, minuteMs, newJob, schedulePut, tenant } from "./builders.ts";
 import {
   activeJob,

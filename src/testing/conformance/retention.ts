@@ -1,9 +1,9 @@
 // Retention: what is kept of finished jobs, by count per queue and by age, trimmed in bounded batches.
 import assert from "node:assert/strict";
-import type { Engine, PurgeRequest } from "../../src/core/engine.ts";
-import type { JobId } from "../../src/core/id.ts";
-import type { NewJob } from "../../src/core/job.ts";
-import type { Settlement } from "../../src/core/settling.ts";
+import type { Engine, PurgeRequest } from "../../core/engine.ts";
+import type { JobId } from "../../core/id.ts";
+import type { NewJob } from "../../core/job.ts";
+import type { Settlement } from "../../core/settling.ts";
 import { completion, dayMs, failure, hourMs, queue } from "./builders.ts";
 import { activeJob, changeJob, insertJob, laneCounts, listJobs, settleJob, storedJob } from "./calls.ts";
 import { type Chapter, fact, type Harness } from "./harness.ts";

@@ -1,7 +1,7 @@
 // Settle: what each outcome makes of the job, what is counted, and what is recorded.
 import assert from "node:assert/strict";
-import { resolveRetry } from "../../src/core/retry.ts";
-import { type AttemptEnd, settle as decideSettlement } from "../../src/core/settling.ts";
+import { resolveRetry } from "../../core/retry.ts";
+import { type AttemptEnd, settle as decideSettlement } from "../../core/settling.ts";
 import {
   attemptRecord,
   completion,

@@ -1,7 +1,7 @@
 // Payloads: JSON texts survive byte for byte, whatever is in them.
 import assert from "node:assert/strict";
-import { defaults } from "../../src/core/defaults.ts";
-import { leaseOf } from "../../src/core/settling.ts";
+import { defaults } from "../../core/defaults.ts";
+import { leaseOf } from "../../core/settling.ts";
 import { completion, failure, leaseMs, newJob } from "./builders.ts";
 import { changeJob, claimJob, createSchedule, insertJob, settleJob, storedJob, storedSchedule } from "./calls.ts";
 import { type Chapter, type Fact, fact, type Harness, start } from "./harness.ts";

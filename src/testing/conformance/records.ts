@@ -1,6 +1,6 @@
 // Records: small values under keys, saved by what the caller expects to be there.
 import assert from "node:assert/strict";
-import type { Engine, RecordPut, StoredRecord } from "../../src/core/engine.ts";
+import type { Engine, RecordPut, StoredRecord } from "../../core/engine.ts";
 import { minuteMs } from "./builders.ts";
 import { type Chapter, fact, start } from "./harness.ts";
 

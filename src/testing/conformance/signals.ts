@@ -1,9 +1,9 @@
 // Signals: a watcher is told after the commit what may have become due; one that only polls misses nothing either.
 import assert from "node:assert/strict";
-import type { Engine } from "../../src/core/engine.ts";
-import { everyQueue } from "../../src/core/queue.ts";
-import { once } from "../../src/core/rule.ts";
-import type { Signal } from "../../src/core/signal.ts";
+import type { Engine } from "../../core/engine.ts";
+import { everyQueue } from "../../core/queue.ts";
+import { once } from "../../core/rule.ts";
+import type { Signal } from "../../core/signal.ts";
 import { claimRequest, completion, hourMs, minuteMs, newJob, queue, release, tenant } from "./builders.ts";
 import { activeJob, changeJob, claim, claimJob, createSchedule, fire, insertJob, settleJob } from "./calls.ts";
 import { type Chapter, type Fact, fact, type Harness, start } from "./harness.ts";

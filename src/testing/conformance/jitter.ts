@@ -1,6 +1,6 @@
 // Jitter: one deterministic share of the spread per schedule, never past the next tick.
 import assert from "node:assert/strict";
-import { jitterOffsetMs, seedOf } from "../../src/core/tick.ts";
+import { jitterOffsetMs, seedOf } from "../../core/tick.ts";
 import { definition, hourMs, minuteMs, schedulePut, secondMs, tenant } from "./builders.ts";
 import { claim, createSchedule, fire, listJobs, scheduleJobs } from "./calls.ts";
 import { type Chapter, fact, start } from "./harness.ts";

@@ -1,8 +1,8 @@
 // Fencing: extend and settle apply only while (job, attempt, token) all hold.
 import assert from "node:assert/strict";
-import { defaults } from "../../src/core/defaults.ts";
-import type { Lease } from "../../src/core/lease.ts";
-import { leaseOf } from "../../src/core/settling.ts";
+import { defaults } from "../../core/defaults.ts";
+import type { Lease } from "../../core/lease.ts";
+import { leaseOf } from "../../core/settling.ts";
 import { completion, failure, leaseMs, newJob, queue, release, retrying, secondMs, token } from "./builders.ts";
 import {
   activeJob,

@@ -1,6 +1,6 @@
 // Cancellation: at once for what waits, a request for what runs.
 import assert from "node:assert/strict";
-import { leaseOf } from "../../src/core/settling.ts";
+import { leaseOf } from "../../core/settling.ts";
 import { cancellation, completion, leaseMs, newJob, release, retrying, secondMs, tenant } from "./builders.ts";
 import { activeJob, changeJob, claim, claimJob, extendJob, insertJob, settleJob, storedJob } from "./calls.ts";
 import { type Chapter, fact, start } from "./harness.ts";
