@@ -15,15 +15,21 @@ const proofs: readonly Proof[] = [
     name: "two-serves on Node 22",
     command: ["--conditions=source", "scripts/proof/two-serves.ts", "--seconds", "60", "--node22"],
   },
+  { name: "drift", command: ["--conditions=source", "scripts/proof/drift.ts", "--seconds", "120"] },
+  { name: "skewed-tickers", command: ["--conditions=source", "scripts/proof/skewed-tickers.ts", "--seconds", "30"] },
+  { name: "limit-race", command: ["--conditions=source", "scripts/proof/limit-race.ts"] },
+  { name: "fairness", command: ["--conditions=source", "scripts/proof/fairness.ts"] },
   { name: "copy", command: ["--conditions=source", "scripts/proof/copy.ts"] },
   { name: "upgrade", command: ["--conditions=source", "scripts/proof/upgrade.ts"] },
   { name: "startup", command: ["--conditions=source", "scripts/proof/startup.ts"] },
   { name: "package", command: ["--conditions=source", "scripts/proof/package.ts"] },
+  { name: "recipes", command: ["--conditions=source", "scripts/proof/recipes.ts"] },
   { name: "simulation", command: ["--conditions=source", "scripts/proof/simulation.ts", "--seeds", "1-1000"] },
   {
     name: "simulation over sqlite",
     command: ["--conditions=source", "scripts/proof/simulation.ts", "--seeds", "1-500", "--engine", "sqlite"],
   },
+  { name: "year", command: ["--conditions=source", "scripts/proof/year.ts"] },
   { name: "cron speed", command: ["--expose-gc", "bench/cron.ts"] },
 ];
 

@@ -1,5 +1,6 @@
 // The public API of "punctual". Names no engine: those have subpaths of their own.
 
+export { type CalendarOptions, calendar, type Holiday } from "./core/calendar.ts";
 export type { Clock, Millis } from "./core/clock.ts";
 export { defaults } from "./core/defaults.ts";
 export { type Duration, formatDuration, parseDuration } from "./core/duration.ts";
@@ -42,9 +43,20 @@ export {
 } from "./core/errors.ts";
 export type { Audit, EventType } from "./core/events.ts";
 export type { Finding, FindingStatus } from "./core/findings.ts";
-export { type GuardrailOptions, type Guardrails, standardGuardrails } from "./core/guardrails.ts";
+export {
+  type GuardrailOptions,
+  type Guardrails,
+  standardGuardrails,
+  type TenantGuardrailOptions,
+  type TenantGuardrails,
+} from "./core/guardrails.ts";
 export type { HistoryOptions, RetentionOptions } from "./core/history.ts";
 export type { AttemptOutcome, EndCause, ErrorRecord, FinishedState, OnConflict, ShownState } from "./core/job.ts";
+export {
+  DEFAULT_TENANT_GUARDRAILS,
+  ensureMinimumInterval,
+  type TenantGuardrailsConfig,
+} from "./core/minimum-interval.ts";
 export { type NextTicksOptions, nextTicks } from "./core/next-ticks.ts";
 export type { Page, PageRequest } from "./core/page.ts";
 export type { Backoff, BackoffFunction, RetryContext, RetryOptions } from "./core/retry.ts";
@@ -52,6 +64,7 @@ export { cron, every, everyCalendar, except, once, type Rule, union } from "./co
 export type { CatchUpPolicy, OverlapPolicy } from "./core/schedule.ts";
 export type { MigrationStep, SchemaDrift, SchemaState } from "./core/schema.ts";
 export { type InputOf, type Task, type TaskOptions, task } from "./core/task.ts";
+export type { BackfillOptions, BackfillResult, BackfillShare } from "./runtime/backfill.ts";
 export { type CopyOptions, type CopyProgress, type CopyResult, copyStore } from "./runtime/copy.ts";
 export { examine } from "./runtime/doctor.ts";
 export type { EnqueueOptions, Priority } from "./runtime/enqueue-options.ts";
@@ -63,7 +76,16 @@ export { type Context, type Handler, type HandlerFunction, handle } from "./runt
 export type { JobPurge, JobQuery } from "./runtime/job-query.ts";
 export type { Enqueued, EnqueueItem, TimerName } from "./runtime/jobs-client.ts";
 export type { Counts, QueueLimits, QueueView, Stats } from "./runtime/queues-client.ts";
+export type { Triggered } from "./runtime/schedule-operations.ts";
 export type { ScheduleOptions } from "./runtime/schedule-options.ts";
+export type { PreviewTick } from "./runtime/schedule-preview.ts";
+export {
+  type ScheduleSource,
+  type ScheduleSourceOptions,
+  type SourceChange,
+  type SourceContext,
+  scheduleSource,
+} from "./runtime/schedule-source.ts";
 export {
   createScheduler,
   type Role,
@@ -73,13 +95,7 @@ export {
   type TransactionScheduler,
   type WorkerSettings,
 } from "./runtime/scheduler.ts";
-export type {
-  PreviewTick,
-  PutResult,
-  ScheduleItem,
-  ScheduleQuery,
-  TickQuery,
-  Triggered,
-} from "./runtime/schedules-client.ts";
-export type { TickFired, TickRecord, TicksSkipped } from "./runtime/tick-history.ts";
+export type { PutResult, ScheduleItem, ScheduleQuery } from "./runtime/schedules-client.ts";
+export type { TenantLimits, TenantQuery, TenantView } from "./runtime/tenants-client.ts";
+export type { TickFired, TickQuery, TickRecord, TicksSkipped } from "./runtime/tick-history.ts";
 export type { AttemptView, JobView, ScheduleView } from "./runtime/views.ts";

@@ -165,10 +165,24 @@ function checkMap(file: string, text: string): void {
   if (sourcesContent !== undefined && sourcesContent !== null) throw new Error(`${file} has the sources in it`);
 }
 
-/** Jest as it comes, in CommonJS; or with its switch for ES modules. */
-export function checkJest({ folder, node }: Consumer, kind: "commonjs" | "modules"): void {
+/** Jest as it comes, in CommonJS; with its switch for ES modules; with fake timers before anything is loaded. */
+export function checkJest({ folder, node }: Consumer, kind: "commonjs" | "modules" | "faked"): void {
   const jest = join(folder, "node_modules/jest/bin/jest.js");
   for (const file of filesOf(folder).filter((name) => /^[\w-]+\.db/.test(name))) rmSync(join(folder, file));
-  if (kind === "commonjs") run(node, [quiet, jest, "jest-commonjs"], folder);
-  else run(node, [quiet, "--experimental-vm-modules", jest, "--testMatch", "**/jest-modules.test.mjs"], folder);
+  const args = {
+    commonjs: [jest, "jest-commonjs"],
+    modules: ["--experimental-vm-modules", jest, "--testMatch", "**/jest-modules.test.mjs"],
+    faked: [jest, "jest-faked", "--config", '{ "fakeTimers": { "enableGlobally": true } }'],
+  };
+  run(node, [quiet, ...args[kind]], folder);
+}
+
+/** Vitest with the kit and the conformance suite. In threads, as it can fake process.nextTick only there. */
+export function checkVitest({ folder, node }: Consumer): void {
+  run(node, [quiet, join(folder, "node_modules/vitest/vitest.mjs"), "run", "--pool=threads", "kit-vitest"], folder);
+}
+
+/** node:test with the kit and the conformance suite, by import and by require. */
+export function checkNodeTest({ folder, node }: Consumer): void {
+  for (const file of ["kit-node.test.mjs", "kit-node.test.cjs"]) run(node, [quiet, "--test", file], folder);
 }

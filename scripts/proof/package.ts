@@ -13,8 +13,10 @@ import {
   checkDriver,
   checkJest,
   checkLoads,
+  checkNodeTest,
   checkSubpaths,
   checkTypes,
+  checkVitest,
   NotApplicable,
   runProgram,
   typesCases,
@@ -35,8 +37,11 @@ const { values: flags } = parseArgs({
     keep: { type: "boolean", default: false },
   },
 });
-/** Exceeded on purpose only: raise them together with what is added. */
-const limits = { packedBytes: 550_000, unpackedBytes: 2_300_000, installedBytes: 2_800_000, dependencies: 2 };
+/**
+ * Exceeded on purpose only: raise them together with what is added. All comes in two kinds of module with maps: of it the
+ * conformance suite is 1.1 MB and the testing kit 0.3 MB, which only tests load.
+ */
+const limits = { packedBytes: 950_000, unpackedBytes: 4_200_000, installedBytes: 4_700_000, dependencies: 2 };
 
 const folder = mkdtempSync(join(tmpdir(), "punctual-package-"));
 process.once("exit", () => {
@@ -88,6 +93,8 @@ const driver = install(join(folder, "driver"), tarball, ["better-sqlite3@13.2.0"
 addPrograms(driver);
 const jest = install(join(folder, "jest"), tarball, ["jest@30.5.2", "unrs-resolver@1.11.1"]);
 addPrograms(jest);
+const vitest = install(join(folder, "vitest"), tarball, ["vitest@5.1.1"]);
+addPrograms(vitest);
 const binaries = new Map(nodes.map((name) => [name, workshop.node(name)]));
 const on = (place: string, name: string): Consumer => ({ folder: place, node: binaries.get(name) ?? process.execPath });
 
@@ -115,6 +122,9 @@ await row("npx punctual; enqueue, serve (.mjs and .cjs tasks)", nodes, (name) =>
 );
 await row("Jest, plain (CommonJS)", nodes, (name) => checkJest(on(jest, name), "commonjs"));
 await row("Jest, ES modules", nodes, (name) => checkJest(on(jest, name), "modules"));
+await row("Jest, fake timers from the start", nodes, (name) => checkJest(on(jest, name), "faked"));
+await row("Vitest, the kit and the conformance suite", nodes, (name) => checkVitest(on(vitest, name)));
+await row("node:test, the kit and the conformance suite", nodes, (name) => checkNodeTest(on(plain, name)));
 
 for (const note of notes) console.log(`n/a: ${note}`);
 

@@ -1,5 +1,5 @@
 // What `punctual.config.ts` may say.
-import type { Engine, Handler, Role, ScheduleItem } from "../index.ts";
+import type { Engine, GuardrailOptions, Handler, Role, ScheduleItem, ScheduleSource } from "../index.ts";
 
 /** The contents of `punctual.config.ts` (or .mts, .js, .mjs): its default export, or its named exports. */
 export interface PunctualConfig {
@@ -10,6 +10,10 @@ export interface PunctualConfig {
   readonly handlers?: readonly Handler[];
   /** Ensured whenever `punctual serve` starts. */
   readonly schedules?: readonly ScheduleItem[];
+  /** Schedules of tables of one's own; `punctual serve` runs them with the ticker role. */
+  readonly sources?: readonly ScheduleSource[];
+  /** Limits of every tenant, for `punctual serve`, `enqueue` and `schedules create` and `update`. */
+  readonly guardrails?: GuardrailOptions;
   /** All three by default. */
   readonly roles?: readonly Role[];
   /** Jobs run at once; 5 by default. */

@@ -1,21 +1,19 @@
 // `punctual copy`: a whole store into another one, resumable and verified.
 import { realpathSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { createInterface } from "node:readline/promises";
 import type { Command } from "commander";
 import { connect, redactUrl } from "../connect.ts";
 import { type CopyResult, copyStore, type Engine, InvalidInputError } from "../index.ts";
 import { refuseUnrest } from "../runtime/copy.ts";
-import type { GlobalOptions } from "./options.ts";
+import { type AskingOptions, asks, confirm } from "./confirm.ts";
 import { print } from "./output.ts";
 import { ProgressBar } from "./progress.ts";
 import { renamed } from "./session.ts";
 import { fields } from "./table.ts";
 
-interface Options extends GlobalOptions {
+interface Options extends AskingOptions {
   readonly from?: string;
   readonly to?: string;
-  readonly yes?: boolean;
 }
 
 export function addCopy(program: Command): void {
@@ -45,7 +43,7 @@ async function copy(options: Options): Promise<void> {
   try {
     // Before a target is made that nothing will be copied into.
     await refuseUnrest(source);
-    await confirm(options, source);
+    await ask(options, source);
     await opened(target, "--to");
     try {
       report(options, await run(source, target, options));
@@ -80,17 +78,11 @@ async function opened(engine: Engine, field: string): Promise<void> {
   }
 }
 
-/** Asks a person; programs have said it by calling. */
-async function confirm({ yes, json, to = "" }: Options, source: Engine): Promise<void> {
-  if (yes === true || json === true || !process.stdin.isTTY || !process.stderr.isTTY) return;
+async function ask(options: Options, source: Engine): Promise<void> {
+  if (!asks(options)) return;
   const { job, schedule } = await source.transfer.counts();
-  const asked = createInterface({ input: process.stdin, output: process.stderr });
   const what = `jobs: ${job.toLocaleString("en")}, schedules: ${schedule.toLocaleString("en")}`;
-  const answer = await asked
-    .question(`Copy everything (${what}) to ${redactUrl(to)}? [y/N] `)
-    .finally(() => asked.close());
-  if (/^y(?:es)?$/i.test(answer.trim())) return;
-  throw new InvalidInputError("nothing was copied", { field: "--yes", mend: "Answer y, or give --yes." });
+  await confirm(`Copy everything (${what}) to ${redactUrl(options.to ?? "")}?`, "copied");
 }
 
 async function run(source: Engine, target: Engine, options: Options): Promise<CopyResult> {
@@ -107,6 +99,7 @@ async function run(source: Engine, target: Engine, options: Options): Promise<Co
 
 const kindNames = {
   queue: "queues",
+  tenant: "tenants",
   job: "jobs",
   lane: "totals",
   idempotency: "idempotency keys",

@@ -1,10 +1,9 @@
 // `punctual enqueue`: one job, from the shell.
 
-import { text } from "node:stream/consumers";
 import type { Command } from "commander";
-import { createScheduler, InvalidInputError, type OnConflict, type Priority } from "../index.ts";
+import { createScheduler, InvalidInputError, type OnConflict } from "../index.ts";
 import { loadConfig } from "./load.ts";
-import { type GlobalOptions, json, optionalWholeNumber, present } from "./options.ts";
+import { duration, type GlobalOptions, json, optionalWholeNumber, present, priorityOf, readJson } from "./options.ts";
 import { note, print } from "./output.ts";
 import { chooseEngine, chooseHandlers, closing } from "./session.ts";
 import { instant } from "./time.ts";
@@ -48,10 +47,10 @@ async function enqueue(task: string, input: string | undefined, options: Options
   if (delay !== undefined && at !== undefined) {
     throw new InvalidInputError("--delay and --at exclude each other: give one", { field: "--delay" });
   }
-  const given = await readInput(input);
+  const given = input === undefined ? null : await readJson(input, "INPUT_JSON");
   const request = present({
     tenant,
-    delay: delay !== undefined && /^\d+$/.test(delay) ? Number(delay) : delay,
+    delay: delay === undefined ? undefined : duration(delay),
     at,
     queue,
     priority: options.priority === undefined ? undefined : priorityOf(options.priority),
@@ -64,7 +63,8 @@ async function enqueue(task: string, input: string | undefined, options: Options
   const loaded = await loadConfig(process.cwd());
   const { handlers } = await chooseHandlers(options.tasks, loaded);
   const { engine } = await chooseEngine(options, loaded);
-  const enqueued = await closing(createScheduler({ engine, handlers }), (scheduler) =>
+  const { guardrails } = loaded?.config ?? {};
+  const enqueued = await closing(createScheduler({ engine, handlers, ...present({ guardrails }) }), (scheduler) =>
     scheduler.enqueue(task, given, request),
   );
   if (engine.name === "memory") note(options, "The memory engine forgets everything when this command ends.");
@@ -72,13 +72,4 @@ async function enqueue(task: string, input: string | undefined, options: Options
     const { id, outcome, dueAt, successor } = enqueued;
     return `${outcome} ${id}, ${successor === true ? "after the running job of its key, " : ""}due ${instant(dueAt)}`;
   });
-}
-
-async function readInput(input: string | undefined): Promise<unknown> {
-  if (input === undefined) return null;
-  return input === "-" ? json(await text(process.stdin), "standard input") : json(input, "INPUT_JSON");
-}
-
-function priorityOf(text: string): Priority {
-  return (/^[+-]?\d+$/.test(text) ? Number(text) : text) as Priority;
 }

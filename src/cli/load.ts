@@ -18,7 +18,17 @@ export interface LoadedConfig {
 /** The first of these that is there is the config. */
 const configFiles = ["punctual.config.ts", "punctual.config.mts", "punctual.config.js", "punctual.config.mjs"];
 
-const configNames = ["engine", "tasks", "handlers", "schedules", "roles", "concurrency", "queues"] as const;
+const configNames = [
+  "engine",
+  "tasks",
+  "handlers",
+  "schedules",
+  "sources",
+  "guardrails",
+  "roles",
+  "concurrency",
+  "queues",
+] as const;
 
 /** Loads the config of a folder, if it has one. @throws InvalidInputError naming the file and the setting at fault */
 export async function loadConfig(folder: string): Promise<LoadedConfig | undefined> {
@@ -107,7 +117,7 @@ function namedSettings(exports: Readonly<Record<string, unknown>>, file: string)
 }
 
 function checkConfig(config: Record<string, unknown>, file: string): PunctualConfig {
-  const { engine, tasks, handlers, schedules, roles, concurrency, queues } = config;
+  const { engine, tasks, handlers, schedules, sources, guardrails, roles, concurrency, queues } = config;
   const expect = (name: string, what: string, fits: boolean) => {
     if (config[name] === undefined || fits) return;
     const field = `${file}: ${name}`;
@@ -118,6 +128,8 @@ function checkConfig(config: Record<string, unknown>, file: string): PunctualCon
   expect("tasks", "a path", typeof tasks === "string");
   expect("handlers", "an array of handlers", Array.isArray(handlers) && handlers.every(isHandler));
   expect("schedules", "an array of schedules", Array.isArray(schedules));
+  expect("sources", "an array of sources", Array.isArray(sources));
+  expect("guardrails", "an object of limits", typeof guardrails === "object" && guardrails !== null);
   expect("concurrency", "a whole number from 1 to 10,000", isConcurrency(concurrency));
   expect("queues", "an array of names", Array.isArray(queues) && queues.every((name) => typeof name === "string"));
   expect("roles", "an array of roles", Array.isArray(roles));

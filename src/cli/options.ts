@@ -1,7 +1,8 @@
 // What options and arguments mean: texts in, checked values out. Errors name the option as it is typed.
 
+import { text } from "node:stream/consumers";
 import { shown } from "../core/duration.ts";
-import { InvalidInputError, type Role, type ShownState } from "../index.ts";
+import { type Duration, InvalidInputError, type Priority, type Role, type ShownState } from "../index.ts";
 
 /** Options that every command takes. */
 export interface GlobalOptions {
@@ -44,6 +45,25 @@ export function names(text: string, option: string): readonly string[] {
   throw new InvalidInputError(`${option} must be names divided by commas, got ${shown(text)}`, { field: option });
 }
 
+/** So many in so long: "10/1m". */
+export function rate(text: string, option: string): { readonly count: number; readonly per: string } {
+  const [, count, per] = /^(\d{1,15})\/(.+)$/.exec(text) ?? [];
+  if (count !== undefined && per !== undefined) return { count: Number(count), per };
+  throw new InvalidInputError(`${option} must be so many in so long, such as 10/1m, got ${shown(text)}`, {
+    field: option,
+  });
+}
+
+/** A priority: a name or a number; which there are is for whoever takes it. */
+export function priorityOf(text: string): Priority {
+  return (/^[+-]?\d+$/.test(text) ? Number(text) : text) as Priority;
+}
+
+/** A duration: a text, or a plain number of milliseconds. */
+export function duration(text: string): Duration {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
 /** JSON text. */
 export function json(text: string, option: string): unknown {
   try {
@@ -56,6 +76,11 @@ export function json(text: string, option: string): unknown {
       cause: error,
     });
   }
+}
+
+/** JSON text; - is read from standard input. */
+export async function readJson(given: string, option: string): Promise<unknown> {
+  return given === "-" ? json(await text(process.stdin), "standard input") : json(given, option);
 }
 
 export function checkRoles(values: readonly string[], field: string): readonly Role[] {

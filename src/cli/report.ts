@@ -28,6 +28,8 @@ interface Setup {
   readonly queues: readonly string[];
   readonly concurrency: number;
   readonly schedules: number;
+  /** Names of the schedule sources that it runs. */
+  readonly sources: readonly string[];
 }
 
 /** How each event is said to people: a word, and the rest of the line. */
@@ -104,7 +106,7 @@ export function report(scheduler: Scheduler, options: ReportOptions) {
 }
 
 function setupText(setup: Setup): string {
-  const { engine, tasksFile, schedules } = setup;
+  const { engine, tasksFile, schedules, sources } = setup;
   const reason = engine.source === "default" ? "the default" : `from ${engine.source}`;
   const tasks = setup.tasks.map((name) => (name === "*" ? "any task" : name)).join(", ");
   return fields([
@@ -115,6 +117,7 @@ function setupText(setup: Setup): string {
     ["queues", setup.queues.map((name) => (name === "*" ? "all" : name)).join(", ") || "none"],
     ["concurrency", setup.concurrency],
     ["schedules", schedules === 0 ? undefined : `${schedules} ensured`],
+    ["sources", sources.length === 0 ? undefined : sources.join(", ")],
   ]);
 }
 

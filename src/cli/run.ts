@@ -15,6 +15,7 @@ import { addQueues } from "./queues.ts";
 import { addSchedules } from "./schedules.ts";
 import { addServe } from "./serve.ts";
 import { addStats } from "./stats.ts";
+import { addTenants } from "./tenants.ts";
 
 /** In the order of the help. */
 const commands: readonly ((program: Command) => void)[] = [
@@ -26,6 +27,7 @@ const commands: readonly ((program: Command) => void)[] = [
   addNext,
   addStats,
   addQueues,
+  addTenants,
   addExplain,
   addDoctor,
   addMigrate,

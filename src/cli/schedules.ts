@@ -1,4 +1,4 @@
-// `punctual schedules`: list, show, history, enable, disable, trigger, remove.
+// `punctual schedules`: list, show, history, enable, disable, trigger, remove; the others are in schedule-changes.ts.
 
 import type { Command } from "commander";
 import {
@@ -13,6 +13,7 @@ import {
 import { listing, tenantCell } from "./jobs.ts";
 import { type GlobalOptions, optionalWholeNumber, type PageOptions, present } from "./options.ts";
 import { print } from "./output.ts";
+import { addScheduleChanges, comingColumns } from "./schedule-changes.ts";
 import { actor, withScheduler } from "./session.ts";
 import { type Column, fields, table } from "./table.ts";
 import { instant, optionalInstant, optionalPastInstant, rfc3339 } from "./time.ts";
@@ -66,6 +67,7 @@ export function addSchedules(program: Command): void {
     .option("--limit <COUNT>", "1 to 1000; 50 by default")
     .option("--cursor <CURSOR>", "the page after the one that gave this cursor")
     .action((id: string, _: unknown, command: Command) => history(id, command.optsWithGlobals()));
+  addScheduleChanges(schedules);
   of("enable", "let a schedule fire again, from now on").action((id: string, _: unknown, command: Command) =>
     enable(id, command.optsWithGlobals()),
   );
@@ -137,12 +139,14 @@ const tickColumns: readonly Column<TickRecord>[] = [
     optional: true,
     whole: true,
   },
-  { title: "BY", cell: (record) => (record.outcome === "fired" ? record.actor : undefined), optional: true },
+  { title: "BY", cell: (record) => record.actor, optional: true },
   { title: "THROUGH", cell: throughOf, optional: true },
 ];
 
 function outcomeOf(record: TickRecord): string {
-  if (record.outcome === "fired") return record.trigger === true ? "triggered" : "fired";
+  if (record.outcome === "fired") {
+    return record.trigger === true ? "triggered" : record.backfill === true ? "backfilled" : "fired";
+  }
   return `${record.count}${record.capped === true ? "+" : ""} skipped: ${record.reason}`;
 }
 
@@ -279,14 +283,5 @@ function describe(schedule: ScheduleView, next: readonly PreviewTick[], width: n
     ["updated", instant(schedule.updatedAt, now)],
   ]);
   if (next.length === 0) return about;
-  const columns: readonly Column<PreviewTick>[] = [
-    { title: "NEXT TICKS", cell: ({ tick }) => instant(tick, now), whole: true },
-    {
-      title: "JOB DUE",
-      cell: ({ tick, dueAt }) => (dueAt.getTime() === tick.getTime() ? undefined : rfc3339(dueAt)),
-      optional: true,
-    },
-    { title: "NOTE", cell: ({ note }) => note, optional: true },
-  ];
-  return `${about}\n\n${table(next, columns, width)}`;
+  return `${about}\n\n${table(next, comingColumns(now), width)}`;
 }

@@ -60,6 +60,7 @@ async function serve(options: Options): Promise<void> {
     queues: queuesOf(handlers, queues),
     concurrency: concurrency ?? defaults.concurrency,
     schedules: schedules.length,
+    sources: roles.includes("ticker") ? (config.sources ?? []).map(({ name }) => name) : [],
   });
   await closing(scheduler, async () => {
     try {
@@ -76,9 +77,15 @@ async function serve(options: Options): Promise<void> {
 
   function createWith(worker: { readonly concurrency?: number; readonly queues?: readonly string[] }) {
     try {
-      return createScheduler({ engine, handlers, worker });
+      const { sources, guardrails } = config;
+      return createScheduler({ engine, handlers, worker, ...present({ sources, guardrails }) });
     } catch (error) {
-      const named = renamed(error, ["worker.concurrency"], "--concurrency");
+      const own = renamed(
+        renamed(error, ["sources"], `${loaded?.file}: sources`),
+        ["guardrails"],
+        `${loaded?.file}: guardrails`,
+      );
+      const named = renamed(own, ["worker.concurrency"], "--concurrency");
       throw renamed(named, ["worker.queues"], options.queues === undefined ? `${loaded?.file}: queues` : "--queues");
     }
   }

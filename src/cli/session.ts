@@ -76,7 +76,10 @@ export async function closing<T>(scheduler: Scheduler, use: (scheduler: Schedule
 /** A Punctual error whose field is one of `from`, with the name that the user knows it by. */
 export function renamed(error: unknown, from: readonly string[], to: string): unknown {
   if (!isPunctualError(error) || error.field === undefined) return error;
-  const name = from.find((each) => error.field === each || error.field?.startsWith(`${each}[`));
+  const name = from.find(
+    (each) =>
+      error.field === each || (/^[[.]/.test(error.field?.slice(each.length) ?? "") && error.field?.startsWith(each)),
+  );
   if (name === undefined) return error;
   const field = to + error.field.slice(name.length);
   const { code, mend, details } = error;

@@ -1,5 +1,5 @@
 // What the audit log says of changes that people and programs make (N5); the rest is beside its decision.
-import { countSkipped } from "./catch-up.ts";
+import { oneTick, type SkippedTicks, ticksGivenUp } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { defaults } from "./defaults.ts";
 import type { Change, FinishedPurge } from "./engine.ts";
@@ -7,10 +7,12 @@ import type { NewEvent, TransitionType } from "./events.ts";
 import { hash128 } from "./hash.ts";
 import { dueInstant, type Job } from "./job.ts";
 import type { Queue } from "./queue.ts";
-import { nextTickOf, type PutPlan, type Schedule, type ScheduleDefinition, sameDefinition } from "./schedule.ts";
+import { type PutPlan, sameDefinition } from "./saving.ts";
+import type { Schedule, ScheduleDefinition } from "./schedule.ts";
 import type { Settlement } from "./settling.ts";
+import type { Tenant } from "./tenant-record.ts";
 
-/** The events of a put: what changed, with before and after, and the ticks that were passed over while disabled. */
+/** The events of a put: what changed, with before and after, and the ticks that it gives up. */
 export function putEvents(before: Schedule | undefined, plan: PutPlan, now: Millis, actor?: string): NewEvent[] {
   if (plan.outcome !== "created" && plan.outcome !== "updated") return [];
   const after = plan.schedule;
@@ -35,34 +37,24 @@ export function putEvents(before: Schedule | undefined, plan: PutPlan, now: Mill
       data: after.enabled ? {} : { reason: after.disabledReason },
     });
   }
-  const passedOver = after.enabled && !before.enabled ? ticksWhileDisabled(before, now) : undefined;
-  if (passedOver !== undefined) events.push({ ...about, type: "tick:skipped", data: { ...passedOver } });
-  if (!after.enabled && before.held !== undefined) {
-    const { tick } = before.held;
-    events.push({ ...about, type: "tick:skipped", data: { from: tick, to: tick, count: 1, reason: "disabled" } });
-  }
-  return events;
+  return [...events, ...skippedEvents(plan.skipped, about)];
 }
 
-function ticksWhileDisabled(before: Schedule, now: Millis) {
-  try {
-    return countSkipped((after) => nextTickOf(before, after), before.cursor.after, now, "disabled");
-  } catch {
-    // The old definition may be the very thing that could not be evaluated.
-    return undefined;
-  }
+/** The events of runs of ticks that did not fire. */
+export function skippedEvents(runs: readonly SkippedTicks[], about: Omit<NewEvent, "type" | "data">): NewEvent[] {
+  return runs.map((run) => ({ ...about, type: "tick:skipped", data: { ...run } }));
 }
 
-/** The event of a removal. */
-export function removeEvent(schedule: Schedule, now: Millis, actor?: string): NewEvent {
-  return {
-    type: "schedule:removed",
-    tenant: schedule.tenant,
-    schedule: schedule.id,
-    at: now,
-    actor,
-    data: { before: recorded(schedule.definition) },
-  };
+/** The events of a removal: the ticks that had come and will not fire, and that it is gone. */
+export function removeEvents(schedule: Schedule, now: Millis, actor?: string): NewEvent[] {
+  const about = { tenant: schedule.tenant, schedule: schedule.id, at: now, actor };
+  const late = ticksGivenUp(schedule, now, "disabled");
+  const skipped = [
+    ...(schedule.held === undefined ? [] : [oneTick(schedule.held, "disabled")]),
+    ...(late === undefined || late === "unknown" ? [] : [late]),
+  ];
+  const data = { before: recorded(schedule.definition) };
+  return [...skippedEvents(skipped, about), { ...about, type: "schedule:removed", data }];
 }
 
 /** A definition as the log keeps it: a long input or metadata is told by its size and a fingerprint. */
@@ -168,4 +160,9 @@ export function queueEvent(
   actor?: string,
 ): NewEvent {
   return { type: "queue:changed", tenant, queue: after.name, at: now, actor, data: { before, after } };
+}
+
+/** The event of a change to a tenant's record; it is the tenant's own. */
+export function tenantEvent(before: Tenant | undefined, after: Tenant, now: Millis, actor?: string): NewEvent {
+  return { type: "tenant:changed", tenant: after.id, at: now, actor, data: { before, after } };
 }

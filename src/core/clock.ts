@@ -7,6 +7,8 @@ export type Millis = number;
 export interface Clock {
   /** The present instant. */
   now(): Millis;
+  /** Time passes only when it is moved, as in tests: nobody need look whether it has, if told of what is far off too. */
+  readonly patient?: boolean;
 }
 
 /** The largest instant a JavaScript Date can hold (ECMA-262 §21.4.1.1). */

@@ -47,6 +47,9 @@ export const defaults = {
 
   /** Longest sleep of any loop, in ms: what nobody signalled is still found in time. */
   pollHorizonMs: secondMs,
+  /** ... where the engine signals everything and its clock is a test's, in ms of that clock; and the janitor's pause. */
+  patientPollMs: dayMs,
+  patientJanitorMs: hourMs,
   /** A worker's stop waits so long for what runs, in ms. */
   drainMs: 30 * secondMs,
   /** First and longest pause of a loop whose store fails, in ms. */
@@ -68,6 +71,14 @@ export const defaults = {
   /** A ticker that was not the last to fire waits between these, in ms: the last firer goes first, a hint and no lock. */
   tickerYieldMsMin: 20,
   tickerYieldMsMax: 100,
+  /** A schedule source is loaded and compared this often, in ms: what its feed lost fires as it was for so long at most. */
+  sourceReconcileMs: minuteMs,
+  /** Records of a source saved in one step: an embedded engine stalls the event loop meanwhile. */
+  sourceBatch: 100,
+  /** A source that was asked to be loaded anew is, after this, in ms: changes that come together cost one load. */
+  sourcePauseMs: secondMs,
+  /** A source's call that gives no answer for so long, in ms, has failed. */
+  sourceAnswerMsMax: 5 * minuteMs,
   /** The janitor's pause between rounds, in ms, and the rows it deletes in one statement. */
   janitorMs: minuteMs,
   purgeLimit: 1_000,
@@ -109,10 +120,28 @@ export const defaults = {
   catchUpLimit: 1_000,
   /** Ticks one step of `fire` may turn into jobs; the cursor moves with each step. */
   ticksPerStepMax: 200,
+  /** Ticks that one backfill may take; a longer range is backfilled in parts. */
+  backfillTicksMax: 10_000,
   /** Counting of skipped ticks stops here. */
   skippedCountMax: 10_000,
   /** `every` is no shorter than this, in ms. */
   everyMsMin: secondMs,
+  /** A tick placed by newer time zone rules is left to the processes that have them for so long, in ms: inside the catch-up window. */
+  zoneRulesWaitMs: 10 * minuteMs,
+  /** While such ticks are due, a ticker looks again after so long, in ms. */
+  zoneRulesPollMs: 250,
+  /** Due schedules a ticker may leave alone and still look at all the others. */
+  leftAloneMax: 5_000,
+  /** While a store knows several versions of the time zone data, the janitor looks at all schedules this often, in ms. */
+  zoneCheckMs: dayMs,
+  /** It looks at so many at a time, with a pause between, in ms: a million in four minutes, at a few percent of a core. */
+  zoneCheckLimit: 500,
+  zoneCheckPauseMs: 100,
+  /** Days and instants that one `except` may name: its rule is stored with every schedule, and read in every fire. */
+  excludedMax: 5_000,
+  /** Rules within rules, and rules in all, that one rule may be made of. */
+  ruleDepthMax: 8,
+  rulePartsMax: 100,
 
   /** A page of a listing, and the largest one. */
   pageLimit: 50,

@@ -10,19 +10,20 @@ import type { SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import type { EventFilter, EventPage, NewEvent, StoredEvent } from "./events.ts";
 import type { Finding } from "./findings.ts";
-import type { Decide, FiredTick } from "./firing.ts";
 import type { Guardrails, LimitHit } from "./guardrails.ts";
 import type { JobId, Token } from "./id.ts";
-import type { ClaimedJob, Due, FinishedState, Job, JobState, LogLine, NewJob } from "./job.ts";
+import type { ClaimedJob, FinishedState, Job, JobChange, JobState, LogLine, NewJob } from "./job.ts";
 import type { Lease } from "./lease.ts";
 import type { Order, Page } from "./page.ts";
 import type { LaneCounts, Queue, QueueChange } from "./queue.ts";
-import type { HeldTick, Schedule, SchedulePut, ScheduleRef } from "./schedule.ts";
+import type { HeldTick, OverlapPolicy, Schedule, SchedulePut, ScheduleRef } from "./schedule.ts";
 import type { MigrationStep, SchemaState } from "./schema.ts";
 import type { Settlement } from "./settling.ts";
 import type { Signal } from "./signal.ts";
 import type { JobStanding } from "./standing.ts";
+import type { Decide, FiredTick } from "./step.ts";
 import type { TenantId } from "./tenant.ts";
+import type { Tenant, TenantChange, TenantFilter, TenantSummary } from "./tenant-record.ts";
 import type { TransferCounts, TransferOutcome, TransferPage, TransferRequest, TransferWrite } from "./transfer.ts";
 
 /**
@@ -42,6 +43,7 @@ export interface Engine<Tx = never> {
   readonly jobs: JobStore;
   readonly schedules: ScheduleStore;
   readonly queues: QueueStore;
+  readonly tenants: TenantStore;
   readonly records: RecordStore;
   readonly events: EventStore;
   readonly transfer: TransferStore;
@@ -49,10 +51,15 @@ export interface Engine<Tx = never> {
   readonly migrations: MigrationStore;
   /** Calls back, after commit, with what `isWorthSending` (core/signal.ts). Polling alone is correct too. */
   watch?(onSignal: (signal: Signal) => void): Promise<Unwatch>;
+  /**
+   * Watchers are told of every instant, however far off, and before the call that wrote it returns: nobody need poll.
+   * For engines inside a test's process, on a clock of its own.
+   */
+  readonly signalsAll?: boolean;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
   using?(
     tx: Tx,
-  ): Pick<Engine, "name" | "capabilities" | "jobs" | "schedules" | "queues" | "records" | "events" | "now">;
+  ): Pick<Engine, "name" | "capabilities" | "jobs" | "schedules" | "queues" | "tenants" | "records" | "events" | "now">;
 }
 
 /** Flags only where a user sees the difference. */
@@ -84,8 +91,8 @@ export interface JobStore {
    * `unknown` means that the store no longer knows the job.
    */
   settle(settlements: readonly Settlement[]): Promise<SettleAnswer[]>;
-  /** Changes by people and programs that hold no lease. */
-  change(changes: readonly Change[]): Promise<ChangeAnswer[]>;
+  /** Changes by people and programs that hold no lease, within the limits of each job's tenant. */
+  change(changes: readonly Change[], guardrails?: Guardrails): Promise<ChangeAnswer[]>;
   /** A job, finished ones as long as retention keeps them; undefined for another tenant's when a tenant is named. */
   get(id: JobId, tenant?: TenantId): Promise<Job | undefined>;
   list(filter: JobFilter, page: JobPage): Promise<Page<Job>>;
@@ -98,7 +105,10 @@ export interface JobStore {
   purge(request: PurgeRequest): Promise<PurgeAnswer>;
 }
 
-/** Jobs that are inserted together or not at all (T5), with the limits they must respect. All are of one tenant. */
+/**
+ * Jobs that are inserted together or not at all (T5), with the limits that hold for every tenant; their own tenant's
+ * record is read over these in the same step. All are of one tenant.
+ */
 export interface Insert {
   readonly jobs: readonly NewJob[];
   readonly guardrails?: Guardrails | undefined;
@@ -174,25 +184,22 @@ export type JobName =
 
 export interface Change {
   readonly name: JobName;
-  readonly change: /** `unleased`: an active job is left to finish (T4); else it is asked to stop (J8). */
-    | { readonly kind: "cancel"; readonly unleased?: boolean | undefined }
-    /** A failed or cancelled job runs again; a pending one is due now. */
-    | { readonly kind: "retry" }
-    | { readonly kind: "reschedule"; readonly due: Due }
-    | { readonly kind: "update"; readonly input: string };
+  readonly change: JobChange;
   readonly actor?: string | undefined;
 }
 
 /**
  * `changed`: done. `cancelling`: asked of the worker. `active` / `finished`: not changed, as it is in that state.
- * `key-in-use`: a job to revive has a key which another unfinished job holds. `unknown`: no such job.
+ * `key-in-use`: a job to revive has a key which another unfinished job holds. `limit`: a guardrail of its tenant forbids
+ * it, and `hit` says which. `unknown`: no such job.
  */
 export interface ChangeAnswer {
-  readonly outcome: "changed" | "cancelling" | "active" | "finished" | "key-in-use" | "unknown";
+  readonly outcome: "changed" | "cancelling" | "active" | "finished" | "key-in-use" | "limit" | "unknown";
   readonly id?: JobId | undefined;
   readonly state?: JobState | undefined;
   /** With a key whose successor was changed: the active job that was left alone. */
   readonly activeId?: JobId | undefined;
+  readonly hit?: (LimitHit & { readonly tenant: TenantId }) | undefined;
 }
 
 export interface JobFilter {
@@ -296,6 +303,8 @@ export interface ScheduleFilter {
 
 export interface ScheduleRemoval extends ScheduleRef {
   readonly expected?: number | undefined;
+  /** A removal of this incarnation only. */
+  readonly of?: string | undefined;
   /** Its jobs that have not started are cancelled in the same step. */
   readonly cancelPending?: boolean | undefined;
   readonly actor?: string | undefined;
@@ -308,6 +317,10 @@ export interface FireRequest {
   readonly limit: number;
   readonly decide: Decide;
   readonly only?: readonly ScheduleRef[] | undefined;
+  /** What every tenant is limited to; with a `maxPendingJobs` each due schedule is told the room that is left. */
+  readonly guardrails?: Guardrails | undefined;
+  /** The overlap policy that the decision looks with, when it is not the schedule's own (a backfill's). */
+  readonly overlap?: OverlapPolicy | undefined;
 }
 
 export interface FireAnswer {
@@ -328,6 +341,14 @@ export interface QueueStore {
   put(changes: readonly QueueChange[], actor?: string): Promise<Queue[]>;
   /** Queues with a record or with jobs, by name; `everyQueue` stands for a pause of the whole deployment. */
   list(): Promise<Queue[]>;
+}
+
+/** What is kept of tenants: their limits and their share. Inserts, puts, fires, changes and claims read it in their own step. */
+export interface TenantStore {
+  put(changes: readonly TenantChange[], actor?: string): Promise<Tenant[]>;
+  get(ids: readonly TenantId[]): Promise<(Tenant | undefined)[]>;
+  /** Tenants with a record, schedules, or a lane (they have or had jobs), by id. */
+  list(filter: TenantFilter, page: { readonly limit: number; readonly cursor?: string }): Promise<Page<TenantSummary>>;
 }
 
 /** A small value under a key, for what is read by key and seldom: tenants, API keys, live workers. */

@@ -223,7 +223,10 @@ export class StateConflictError extends PunctualError {
   }
 }
 
-/** A tenant's guardrail refuses; `details` has `limit`, `max` and `value`. */
+/**
+ * A tenant's guardrail refuses; `details` has `limit`, `max` and `value`; of a trigger or backfill without room for its
+ * jobs, `limit` and the `room` that is left.
+ */
 export class LimitExceededError extends PunctualError {
   constructor(message: string, options: ErrorOptions) {
     super("LIMIT_EXCEEDED", message, options);

@@ -24,7 +24,9 @@ const changeTypes = [
   "schedule:disabled",
   "schedule:paused",
   "schedule:removed",
+  "schedule:retimed",
   "queue:changed",
+  "tenant:changed",
   "events:purged",
   "worker:error",
 ] as const;

@@ -2,9 +2,10 @@
 import type { Millis } from "./clock.ts";
 import { type Duration, formatDuration, parseDuration, shown } from "./duration.ts";
 import { InvalidInputError, LimitExceededError } from "./errors.ts";
-import { dueInstant, type NewJob } from "./job.ts";
+import { dueInstant, isFinished, type Job, type JobChange, type NewJob } from "./job.ts";
 import { refuseUnknown } from "./options.ts";
 import { utf8Bytes } from "./payload.ts";
+import { has, isNumber, maybe, type Shape } from "./shape.ts";
 
 /** A tenant's limits; what is absent is unlimited. */
 export interface Guardrails {
@@ -18,6 +19,58 @@ export interface Guardrails {
   readonly maxHorizonMs?: number | undefined;
   /** Bytes of an input. */
   readonly payloadBytesMax?: number | undefined;
+}
+
+/** A tenant's own limits, over those that the scheduler gives every tenant: `unlimited` lifts one of these. */
+export type TenantGuardrails = { readonly [Name in keyof Guardrails]?: number | "unlimited" | undefined };
+
+/** Every limit there is. */
+const guardrailNames = [
+  "maxActiveSchedules",
+  "minIntervalMs",
+  "maxPendingJobs",
+  "maxHorizonMs",
+  "payloadBytesMax",
+] as const satisfies readonly (keyof Guardrails)[];
+
+const isLimit: Shape = (value) => value === "unlimited" || isNumber(value);
+
+/** Whether a stored value is a tenant's own limits. */
+export const isGuardrails: Shape = has(
+  Object.fromEntries(guardrailNames.map((name) => [name, maybe(isLimit)] as const)),
+);
+
+/** The limits that hold for a tenant: its own over the scheduler's, one by one. */
+export function effectiveGuardrails(own: TenantGuardrails | undefined, given: Guardrails = {}): Guardrails {
+  if (own === undefined) return given;
+  const limits = guardrailNames.map((name) => {
+    const limit = own[name] ?? given[name];
+    return [name, limit === "unlimited" ? undefined : limit] as const;
+  });
+  return Object.fromEntries(limits.filter(([, limit]) => limit !== undefined));
+}
+
+/** A count that would grow past its limit. @param value what the count would become */
+export function countLimit(
+  limit: "maxActiveSchedules" | "maxPendingJobs",
+  guardrails: Guardrails,
+  value: number,
+): LimitHit | undefined {
+  const max = guardrails[limit];
+  return max !== undefined && value > max ? { limit, max, value } : undefined;
+}
+
+/** An input that is larger than its limit. */
+export function inputLimit(input: string, { payloadBytesMax: max }: Guardrails): LimitHit | undefined {
+  if (max === undefined) return undefined;
+  const value = utf8Bytes(input);
+  return value > max ? { limit: "payloadBytesMax", max, value } : undefined;
+}
+
+/** An instant that is further ahead than the horizon. */
+export function horizonLimit(dueAt: Millis, { maxHorizonMs: max }: Guardrails, now: Millis): LimitHit | undefined {
+  const value = dueAt - now;
+  return max !== undefined && value > max ? { limit: "maxHorizonMs", max, value } : undefined;
 }
 
 /** Guardrails as users write them. */
@@ -46,44 +99,83 @@ export function shapeLimit(
   guardrails: Guardrails | undefined,
   now: Millis,
 ): LimitHit | undefined {
-  const { maxHorizonMs, payloadBytesMax } = guardrails ?? {};
-  const aheadMs = dueInstant(job.due, now) - now;
-  if (maxHorizonMs !== undefined && aheadMs > maxHorizonMs) {
-    return { limit: "maxHorizonMs", max: maxHorizonMs, value: aheadMs };
-  }
-  if (payloadBytesMax === undefined) return undefined;
-  const bytes = utf8Bytes(job.input);
-  return bytes > payloadBytesMax ? { limit: "payloadBytesMax", max: payloadBytesMax, value: bytes } : undefined;
+  if (guardrails === undefined) return undefined;
+  return horizonLimit(dueInstant(job.due, now), guardrails, now) ?? inputLimit(job.input, guardrails);
 }
 
+/** The limit that a change to a job runs into. @param countUnfinished the tenant's pending and active jobs now */
+export function changeLimit(
+  job: Job,
+  wish: JobChange,
+  guardrails: Guardrails,
+  now: Millis,
+  countUnfinished: () => number,
+): LimitHit | undefined {
+  switch (wish.kind) {
+    case "retry":
+      return !isFinished(job.state) || guardrails.maxPendingJobs === undefined
+        ? undefined
+        : countLimit("maxPendingJobs", guardrails, countUnfinished() + 1);
+    case "reschedule":
+      return horizonLimit(dueInstant(wish.due, now), guardrails, now);
+    case "update":
+      return inputLimit(wish.input, guardrails);
+    case "cancel":
+      return undefined;
+  }
+}
+
+/** A tenant's own limits as users write them: `"unlimited"` lifts the scheduler's, `null` is back to it. */
+export type TenantGuardrailOptions = {
+  readonly [Name in keyof GuardrailOptions]?: GuardrailOptions[Name] | "unlimited" | null;
+};
+
+/** The limit that each option sets, and how its value is read. */
+const options = {
+  maxActiveSchedules: ["maxActiveSchedules", checkCount],
+  minInterval: ["minIntervalMs", parseDuration],
+  maxPendingJobs: ["maxPendingJobs", checkCount],
+  maxHorizon: ["maxHorizonMs", parseDuration],
+  payloadBytesMax: ["payloadBytesMax", checkCount],
+} as const satisfies Record<
+  keyof GuardrailOptions,
+  readonly [keyof Guardrails, (value: unknown, field: string) => number]
+>;
+
+const optionNames = Object.keys(options) as readonly (keyof GuardrailOptions)[];
+
 /** @throws InvalidInputError naming the option at fault. */
-export function resolveGuardrails(options: GuardrailOptions, field = "guardrails"): Guardrails {
-  refuseUnknown(
-    options,
-    ["maxActiveSchedules", "minInterval", "maxPendingJobs", "maxHorizon", "payloadBytesMax"],
-    field,
-  );
-  const count = (name: "maxActiveSchedules" | "maxPendingJobs" | "payloadBytesMax") => {
-    const value = options[name];
-    if (value === undefined) return {};
-    if (!Number.isInteger(value) || value < 0) {
-      throw new InvalidInputError(`${field}.${name} must be a whole number of 0 or more, got ${shown(value)}`, {
-        field: `${field}.${name}`,
-      });
-    }
-    return { [name]: value };
-  };
-  return Object.freeze({
-    ...count("maxActiveSchedules"),
-    ...count("maxPendingJobs"),
-    ...count("payloadBytesMax"),
-    ...(options.minInterval === undefined
-      ? {}
-      : { minIntervalMs: parseDuration(options.minInterval, `${field}.minInterval`) }),
-    ...(options.maxHorizon === undefined
-      ? {}
-      : { maxHorizonMs: parseDuration(options.maxHorizon, `${field}.maxHorizon`) }),
-  });
+export function resolveGuardrails(given: GuardrailOptions, field = "guardrails"): Guardrails {
+  refuseUnknown(given, optionNames, field);
+  return Object.freeze(read(given, field, (value, readLimit) => readLimit(value)));
+}
+
+/** A change to a tenant's own limits. @throws InvalidInputError naming the option at fault. */
+export function resolveTenantGuardrails(
+  given: TenantGuardrailOptions,
+  field = "guardrails",
+): { readonly [Name in keyof Guardrails]?: number | "unlimited" | null } {
+  refuseUnknown(given, optionNames, field, optionNames);
+  return read(given, field, (value, readLimit) => (value === null || value === "unlimited" ? value : readLimit(value)));
+}
+
+function read<Limit>(
+  given: Readonly<Partial<Record<keyof GuardrailOptions, unknown>>>,
+  field: string,
+  resolve: (value: unknown, readLimit: (value: unknown) => number) => Limit,
+): { readonly [Name in keyof Guardrails]?: Limit } {
+  const limits: { -readonly [Name in keyof Guardrails]?: Limit } = {};
+  for (const name of optionNames) {
+    if (given[name] === undefined) continue;
+    const [limit, readLimit] = options[name];
+    limits[limit] = resolve(given[name], (value) => readLimit(value, `${field}.${name}`));
+  }
+  return limits;
+}
+
+function checkCount(value: unknown, field: string): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
+  throw new InvalidInputError(`${field} must be a whole number of 0 or more, got ${shown(value)}`, { field });
 }
 
 /** The error for a limit that was hit. */

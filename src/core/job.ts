@@ -177,6 +177,15 @@ export interface Idempotency {
 /** Where an engine finds a leased job again: means something to that engine alone, and survives JSON (a row number, a reply subject). */
 export type LeaseRef = number | string;
 
+/** What people and programs that hold no lease do to a job. */
+export type JobChange =
+  /** `unleased`: an active job is left to finish (T4); else it is asked to stop (J8). */
+  | { readonly kind: "cancel"; readonly unleased?: boolean | undefined }
+  /** A failed or cancelled job runs again; a pending one is due now. */
+  | { readonly kind: "retry" }
+  | { readonly kind: "reschedule"; readonly due: Due }
+  | { readonly kind: "update"; readonly input: string };
+
 /** A claimed job with the lease that names its holder. */
 export interface ClaimedJob extends Job {
   readonly state: "active";

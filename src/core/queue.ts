@@ -117,7 +117,15 @@ export interface LaneTake {
 /**
  * Shares `limit` claims among lanes by stride scheduling (Waldspurger and Weihl, 1995): each job a lane is given
  * moves its pass by 1/weight, and the lowest pass is served next; a lane that was empty re-enters at the lowest
- * pass of the others, so it neither starves nor saves up.
+ * pass of the others (or its own, if that is higher), so it neither starves nor saves up.
+ *
+ * The bound (J12): among n lanes with due jobs of total weight W, a lane of weight w is given a job at least once in
+ * every floor(W / w) + n - 1 that the queue gives out. Let m be the lowest pass. It never falls, as nobody enters below
+ * it, and a lane is served only at m: so every pass lies in [m, m + 1/weight]. A lane at pass p <= m + 1/w waits while
+ * another, of weight v and pass q >= m, is at or below p: that one is served at q, q + 1/v, ... up to p, which is
+ * floor((p - q) v) + 1 <= floor(v / w) + 1 times. Over the n - 1 others that is at most W / w - 1 + n - 1 jobs. Lanes that
+ * fill or re-enter meanwhile are among the n; lanes held back by a limit of their tenant are not, and re-enter like those
+ * that fill. After a change of weight the bound holds from the lane's next job on.
  */
 export function shareLanes(lanes: readonly LaneShare[], limit: number): readonly LaneTake[] {
   const only = lanes[0];
@@ -138,4 +146,51 @@ export function shareLanes(lanes: readonly LaneShare[], limit: number): readonly
     served.add(next);
   }
   return [...served].map(({ tenant, take, pass }) => ({ tenant, take, pass }));
+}
+
+/** A lane whose tenant's claims may be limited: its jobs are given only to be started at once, never ahead (J12). */
+export interface LimitedShare extends LaneShare {
+  readonly limited: boolean;
+}
+
+/** `starting`: so many of those that are taken start at once, the others may be fetched ahead. */
+export interface LimitedTake extends LaneTake {
+  readonly starting: number;
+}
+
+/** Shares claims as `shareLanes` does: those that start among all lanes, those beyond among the unlimited ones. */
+export function shareLimited(lanes: readonly LimitedShare[], starts: number, limit: number): readonly LimitedTake[] {
+  const starting = shareLanes(lanes, Math.min(starts, limit));
+  const takes = new Map(starting.map((one) => [one.tenant, { ...one, starting: one.take }]));
+  const given = starting.reduce((sum, { take }) => sum + take, 0);
+  const left = lanes.flatMap(({ limited, ...lane }) => {
+    const { take = 0, pass = lane.pass } = takes.get(lane.tenant) ?? {};
+    return limited ? [] : [{ ...lane, ready: lane.ready - take, pass }];
+  });
+  for (const { tenant, take, pass } of shareLanes(left, limit - given)) {
+    const before = takes.get(tenant);
+    takes.set(tenant, { tenant, take: (before?.take ?? 0) + take, pass, starting: before?.starting ?? 0 });
+  }
+  return [...takes.values()].filter(({ take }) => take > 0);
+}
+
+/** What a lane was to be given, and what it got: a claim ends early where inputs are large. */
+export interface LaneTaken {
+  readonly share: LaneShare;
+  readonly planned: LimitedTake;
+  readonly taken: number;
+}
+
+/** A lane's place after a claim: it pays for what it got. */
+export function passAfter({ share, planned, taken }: LaneTaken): number {
+  return taken === planned.take ? planned.pass : share.pass + taken / share.weight;
+}
+
+/**
+ * Where lanes of limited tenants stand at least once others were given jobs ahead: at the pass of the last of these.
+ * They were held back meanwhile, and save nothing up. Undefined when none was given ahead.
+ */
+export function passBeside(lanes: readonly LaneTaken[]): number | undefined {
+  const ahead = lanes.filter(({ planned, taken }) => taken > planned.starting);
+  return ahead.length === 0 ? undefined : Math.max(...ahead.map((one) => passAfter(one) - 1 / one.share.weight));
 }

@@ -5,6 +5,7 @@ import { getZone } from "./cron/zone.ts";
 import { defaults } from "./defaults.ts";
 import { type Duration, parseDuration, shown } from "./duration.ts";
 import { InvalidInputError } from "./errors.ts";
+import { readExcludedDay } from "./excluded-days.ts";
 import { checkInstant } from "./instant.ts";
 import { refuseUnknown } from "./options.ts";
 
@@ -52,7 +53,7 @@ export interface UnionRule {
 export interface ExceptRule {
   readonly kind: "except";
   readonly rule: Rule;
-  /** Local dates as YYYY-MM-DD. */
+  /** Local dates as YYYY-MM-DD, intervals of them (`from/to`, both excluded), or yearly days as --MM-DD. */
   readonly days: readonly string[];
   readonly instants: readonly Millis[];
   readonly rules: readonly Rule[];
@@ -148,13 +149,21 @@ export function once(at: Date | string): OnceRule {
 
 /** A rule that ticks whenever one of several does. */
 export function union(...rules: readonly Rule[]): UnionRule {
-  if (rules.length === 0) throw new InvalidInputError("union needs at least one rule", { field: "rules" });
-  return Object.freeze({ kind: "union" as const, rules: Object.freeze(rules.map((rule) => checkRule(rule, "rules"))) });
+  return makeUnion(rules.map((rule, index) => checkRule(rule, `rules[${index}]`)));
+}
+
+function makeUnion(rules: readonly Rule[], field = "rules"): UnionRule {
+  if (rules.length === 0) throw new InvalidInputError("union needs at least one rule", { field });
+  const made = Object.freeze({ kind: "union" as const, rules: Object.freeze(rules) });
+  checkSize(made);
+  return made;
 }
 
 /**
  * A rule without some of its ticks.
- * @param excluded local days (`"2026-12-25"`), instants (Date), or rules whose ticks are left out.
+ * @param excluded local days (`"2026-12-25"`, `"2026-12-24/2027-01-01"`, `"--12-25"`, or what `calendar()` makes of
+ * holiday data), instants (Date), or rules whose ticks are left out.
+ * @param options `timezone`: where the days begin and end; the rule's own zone by default.
  */
 export function except(
   rule: Rule,
@@ -175,14 +184,44 @@ export function except(
     else if (item instanceof Date) instants.push(checkInstant(item, field));
     else rules.push(checkRule(item, field));
   }
-  return Object.freeze({
+  return makeExcept(checked, { days, instants, rules }, options.timezone, "excluded");
+}
+
+interface Exclusions {
+  readonly days: readonly string[];
+  readonly instants: readonly Millis[];
+  readonly rules: readonly Rule[];
+}
+
+function makeExcept(
+  rule: Rule,
+  { days, instants, rules }: Exclusions,
+  timezone: string | undefined,
+  field: string,
+): ExceptRule {
+  const zones = ruleZones(rule);
+  if (timezone === undefined && days.length > 0 && zones.length > 1) {
+    throw new InvalidInputError(
+      `timezone must say where the excluded days begin and end: the rule ticks in ${zones.join(" and ")}`,
+      { field: "timezone" },
+    );
+  }
+  if (days.length + instants.length > defaults.excludedMax) {
+    throw new InvalidInputError(
+      `${field} must name at most ${defaults.excludedMax} days and instants, got ${days.length + instants.length}`,
+      { field, mend: 'Write runs of days as intervals, "2026-12-24/2027-01-01", and yearly ones as "--12-25".' },
+    );
+  }
+  const made = Object.freeze({
     kind: "except" as const,
-    rule: checked,
+    rule,
     days: Object.freeze(days),
     instants: Object.freeze(instants),
     rules: Object.freeze(rules),
-    timezone: getZone(options.timezone ?? ruleTimezone(checked)).id,
+    timezone: getZone(timezone ?? ruleTimezone(rule)).id,
   });
+  checkSize(made);
+  return made;
 }
 
 /**
@@ -190,6 +229,11 @@ export function except(
  * @throws InvalidInputError and its kin, naming the field.
  */
 export function checkRule(value: unknown, field = "when"): Rule {
+  return readRule(value, field, 1);
+}
+
+function readRule(value: unknown, field: string, depth: number): Rule {
+  if (depth > defaults.ruleDepthMax) throw tooDeep(field);
   if (typeof value !== "object" || value === null || !("kind" in value)) {
     throw new InvalidInputError(
       `${field} must be a rule: cron(), every(), everyCalendar(), once(), union() or except()`,
@@ -200,7 +244,7 @@ export function checkRule(value: unknown, field = "when"): Rule {
   }
   const { kind, ...rest } = value;
   const data: Readonly<Record<string, unknown>> = rest;
-  const members = ruleMembers[kind as Rule["kind"]];
+  const members = Object.hasOwn(ruleMembers, String(kind)) ? ruleMembers[kind as Rule["kind"]] : undefined;
   if (members === undefined) {
     const known = Object.keys(ruleMembers).join(", ");
     throw new InvalidInputError(`${field}.kind must be of ${known}, got ${shown(kind)}`, { field: `${field}.kind` });
@@ -208,6 +252,7 @@ export function checkRule(value: unknown, field = "when"): Rule {
   refuseUnknown(data, members, field);
   const at = (name: string) => checkMillis(data[name], `${field}.${name}`);
   const list = (name: string) => checkList(data[name], `${field}.${name}`);
+  const part = (one: unknown, name: string) => readRule(one, `${field}.${name}`, depth + 1);
   switch (kind as Rule["kind"]) {
     case "cron": {
       const { expression, ...options } = data;
@@ -229,15 +274,43 @@ export function checkRule(value: unknown, field = "when"): Rule {
     case "once":
       return once(at("at"));
     case "union":
-      return union(...list("rules").map((rule, index) => checkRule(rule, `${field}.rules[${index}]`)));
+      return makeUnion(
+        list("rules").map((rule, index) => part(rule, `rules[${index}]`)),
+        `${field}.rules`,
+      );
     case "except": {
-      const days = list("days").map((day, index) => checkDay(day, `${field}.days[${index}]`));
-      const instants = list("instants").map((instant, index) => checkMillis(instant, `${field}.instants[${index}]`));
-      const rules = list("rules").map((rule, index) => checkRule(rule, `${field}.rules[${index}]`));
-      const rule = checkRule(data["rule"], `${field}.rule`);
-      return except(rule, [...days, ...instants, ...rules], { timezone: data["timezone"] as string });
+      // What excludes nothing is a slip; of the three kinds of exclusions those that there are none of may be left out.
+      const some = ["days", "instants", "rules"].filter((name) => data[name] !== undefined);
+      const given = (name: string) => (some.length > 0 && data[name] === undefined ? [] : list(name));
+      const days = given("days").map((day, index) => checkDay(day, `${field}.days[${index}]`));
+      const instants = given("instants").map((at, index) => +checkMillis(at, `${field}.instants[${index}]`));
+      const rules = given("rules").map((rule, index) => part(rule, `rules[${index}]`));
+      const timezone = data["timezone"] as string | undefined;
+      return makeExcept(part(data["rule"], "rule"), { days, instants, rules }, timezone, field);
     }
   }
+}
+
+function tooDeep(field: string): InvalidInputError {
+  return new InvalidInputError(`${field} is nested more than ${defaults.ruleDepthMax} rules deep`, { field });
+}
+
+/** A rule is evaluated in every fire: what it is made of is bounded. */
+function checkSize(rule: Rule): void {
+  let parts = 0;
+  const count = (one: Rule, depth: number): void => {
+    if (depth > defaults.ruleDepthMax) throw tooDeep("rule");
+    if (++parts > defaults.rulePartsMax) {
+      throw new InvalidInputError(`a rule must be made of at most ${defaults.rulePartsMax} rules`, { field: "rules" });
+    }
+    for (const inner of partsOf(one)) count(inner, depth + 1);
+  };
+  count(rule, 1);
+}
+
+function partsOf(rule: Rule): readonly Rule[] {
+  if (rule.kind === "union") return rule.rules;
+  return rule.kind === "except" ? [rule.rule, ...rule.rules] : [];
 }
 
 const ruleMembers: Readonly<Record<Rule["kind"], readonly string[]>> = {
@@ -259,27 +332,22 @@ function checkList(value: unknown, field: string): readonly unknown[] {
   throw new InvalidInputError(`${field} must be an array, got ${shown(value)}`, { field });
 }
 
-/** The zone a rule's wall clock is read in; UTC for rules of elapsed time. */
-export function ruleTimezone(rule: Rule): string {
-  switch (rule.kind) {
-    case "cron":
-    case "every-calendar":
-    case "except":
-      return rule.timezone;
-    case "union":
-      return rule.rules[0] === undefined ? "UTC" : ruleTimezone(rule.rules[0]);
-    default:
-      return "UTC";
-  }
+/** The zone a rule's wall clock is read in, the first where there are several; UTC for rules of elapsed time. */
+function ruleTimezone(rule: Rule): string {
+  return ruleZones(rule)[0] ?? "UTC";
+}
+
+/** Every zone that a rule's ticks depend on, those of its exclusions too, each once, in the rule's order. */
+export function ruleZones(rule: Rule): readonly string[] {
+  const own = "timezone" in rule && rule.timezone !== undefined ? [rule.timezone] : [];
+  const inner = partsOf(rule).flatMap(ruleZones);
+  // The rule's own zone first, as exclusions may be of another.
+  return [...new Set(rule.kind === "except" && rule.days.length === 0 ? inner : [...inner, ...own])];
 }
 
 function checkDay(text: unknown, field: string): string {
-  const at =
-    typeof text === "string" && /^\d{4}-\d{2}-\d{2}$/.test(text) ? Date.parse(`${text}T00:00:00Z`) : Number.NaN;
-  if (typeof text !== "string" || Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text) {
-    throw new InvalidInputError(`${field} must be a day as YYYY-MM-DD, got ${shown(text)}`, { field });
-  }
-  return text;
+  readExcludedDay(text, field);
+  return text as string;
 }
 
 function oneOf<K extends string, V extends string>(

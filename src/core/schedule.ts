@@ -1,10 +1,9 @@
-// Schedules: what is stored of one, and the pure decision what saving a definition does to it.
+// Schedules: what is stored of one, and which ticks it has.
 import type { Millis } from "./clock.ts";
-import { getZone, zoneRulesVersion } from "./cron/zone.ts";
-import { canonicalJson, sameJson } from "./payload.ts";
-import { type Rule, ruleTimezone } from "./rule.ts";
+import type { Rule } from "./rule.ts";
 import type { TenantId } from "./tenant.ts";
-import { nextTick, seedOf } from "./tick.ts";
+import { nextTick, seedOf, type TickContext } from "./tick.ts";
+import { placedBy, resumeAt, wallAt, zoneRulesOf } from "./zone-rules.ts";
 
 /** What happens to a tick while a job of the same schedule is unfinished. */
 export type OverlapPolicy = "allow" | "skip" | "queue" | "replace";
@@ -58,8 +57,10 @@ export interface Cursor {
   readonly after: Millis;
   /** The next tick; absent while disabled, and when there is none. */
   readonly nextAt?: Millis | undefined;
-  /** The time-zone rules that `nextAt` was computed with. */
+  /** The time-zone rules that `nextAt` was computed with (core/zone-rules.ts). */
   readonly zoneRules: string;
+  /** What the wall clock of the rule's zone showed at `after` by those rules, where ticks follow it. */
+  readonly wall?: Millis | undefined;
 }
 
 /** A tick that waits in its schedule for the unfinished job to end. */
@@ -67,9 +68,13 @@ export interface HeldTick {
   readonly tick: Millis;
   readonly dueAt: Millis;
   readonly missed: number;
-  /** A trigger's own id; absent for a tick of the rule. */
+  /** The id of an operator's trigger, or of a backfill's tick; absent for a tick that the cursor passed. */
   readonly operation?: string | undefined;
-  /** Who triggered it. */
+  /** The operation is a backfill. */
+  readonly backfill?: true | undefined;
+  /** Instead of the schedule's own. */
+  readonly priority?: number | undefined;
+  /** Who asked for the operation. */
   readonly actor?: string | undefined;
 }
 
@@ -108,141 +113,70 @@ export interface SchedulePut extends ScheduleRef {
   readonly enabled?: boolean | undefined;
   readonly disabledReason?: string | undefined;
   readonly expected: Expected;
+  /** An update of this incarnation only: on one that was removed and created again it is a conflict. */
+  readonly of?: string | undefined;
   /** With `enabled: false`: its jobs that have not started are cancelled in the same step. */
   readonly cancelPending?: boolean | undefined;
   /** Who asked for it, for the audit log. */
   readonly actor?: string | undefined;
-}
-
-/** The pure decision of a put. `absent`: an update found nothing. */
-export type PutPlan =
-  | { readonly outcome: "conflict" | "absent" }
-  | { readonly outcome: "unchanged"; readonly schedule: Schedule }
-  | { readonly outcome: "created" | "updated"; readonly schedule: Schedule };
-
-/**
- * What a put does to what is stored (S6): an equal definition changes nothing; another input or policy keeps the
- * cursor; another rule, or enabling, computes it anew from now, so that time spent disabled is never caught up.
- */
-export function planPut(existing: Schedule | undefined, put: SchedulePut, now: Millis): PutPlan {
-  if (existing === undefined) {
-    if (typeof put.expected === "number") return { outcome: "absent" };
-    return { outcome: "created", schedule: create(put, now) };
-  }
-  // A repeat of our own create after a lost answer.
-  const repeated = put.expected === "absent" && existing.incarnation === put.incarnation && existing.revision === 1;
-  if (repeated) return { outcome: "created", schedule: existing };
-  if (put.expected === "absent") return { outcome: "conflict" };
-  if (put.expected !== "any" && put.expected !== existing.revision) return { outcome: "conflict" };
-
-  const enabled = put.enabled ?? existing.enabled;
-  const same = sameDefinition(put.definition, existing.definition);
-  if (same && enabled === existing.enabled) return { outcome: "unchanged", schedule: existing };
-
-  const keepsRule = sameRule(put.definition, existing.definition);
-  const { disabledReason: _, held, ...rest } = existing;
-  const changed: Schedule = {
-    ...rest,
-    definition: put.definition,
-    enabled,
-    ruleSetAt: keepsRule ? existing.ruleSetAt : now,
-    revision: existing.revision + 1,
-    updatedAt: now,
-    ...(enabled ? { held } : { disabledReason: put.disabledReason ?? "disabled" }),
-    // Someone who enables a schedule gives it a new chance.
-    failuresInRow: existing.enabled ? existing.failuresInRow : 0,
-  };
-  if (!enabled) return { outcome: "updated", schedule: withoutNext(changed) };
-  if (keepsRule && existing.enabled) return { outcome: "updated", schedule: replan(changed) };
-  const cursor = { ...changed.cursor, after: restartOf(existing, put.definition, now) };
-  return { outcome: "updated", schedule: replan({ ...changed, cursor }) };
-}
-
-/**
- * Where the ticks go on after another rule was set, or the schedule enabled: from now, and never from before the
- * cursor, whatever the clock did meanwhile. A single tick whose instant is the same as before stays as it is.
- */
-function restartOf(existing: Schedule, definition: ScheduleDefinition, now: Millis): Millis {
-  const { rule } = definition;
-  const before = existing.definition.rule;
-  if (rule.kind !== "once") return Math.max(existing.cursor.after, now);
-  const same = before.kind === "once" && before.at === rule.at;
-  if (!same) return startOf(definition, now);
-  return existing.enabled ? existing.cursor.after : Math.max(existing.cursor.after, now);
-}
-
-function create(put: SchedulePut, now: Millis): Schedule {
-  const enabled = put.enabled ?? true;
-  const schedule: Schedule = {
-    tenant: put.tenant,
-    id: put.id,
-    incarnation: put.incarnation,
-    revision: 1,
-    definition: put.definition,
-    enabled,
-    ...(enabled ? {} : { disabledReason: put.disabledReason ?? "disabled" }),
-    cursor: { after: startOf(put.definition, now), zoneRules: zoneRulesOf(put.definition) },
-    ruleSetAt: now,
-    ticksFired: 0,
-    missed: 0,
-    failuresInRow: 0,
-    createdAt: now,
-    updatedAt: now,
-  };
-  return enabled ? replan(schedule) : schedule;
-}
-
-/** Where a rule begins to be read: from now, but for a single tick, which fires however late. */
-function startOf(definition: ScheduleDefinition, now: Millis): Millis {
-  return definition.rule.kind === "once" ? Math.min(now, definition.rule.at - 1) : now;
+  /** The smallest gap between two ticks of its rule, in ms, where the caller has computed it. */
+  readonly smallestGapMs?: number | undefined;
+  /** The version of the time zone data of the process that asks, such as 2026c, where it is known. */
+  readonly zoneData?: string | undefined;
 }
 
 /** The schedule with its next tick computed from its cursor, with the zone rules of this process. */
-function replan(schedule: Schedule): Schedule {
-  const planned = advance(schedule, schedule.cursor.after);
-  return { ...planned, cursor: { ...planned.cursor, zoneRules: zoneRulesOf(schedule.definition) } };
+export function replan(schedule: Schedule, zoneData: string | undefined): Schedule {
+  const zoneRules = zoneRulesOf(schedule.definition.rule, zoneData);
+  return advance({ ...schedule, cursor: { ...schedule.cursor, zoneRules } }, schedule.cursor.after);
+}
+
+/**
+ * The schedule with its next tick computed anew by the zone rules of this process, when others have placed it: no wall
+ * time that was done under those is done again.
+ */
+export function retimed(schedule: Schedule, zoneData: string | undefined): Schedule {
+  const { cursor, definition } = schedule;
+  if (placedBy(cursor.zoneRules, definition.rule, zoneData) === "own") return schedule;
+  const after = resumeAt(definition.rule, cursor.after, cursor.wall, contextOf(schedule));
+  return replan({ ...schedule, cursor: { ...cursor, after } }, zoneData);
 }
 
 /** The schedule once its ticks up to `after` are dealt with. */
 export function advance(schedule: Schedule, after: Millis): Schedule {
   const { zoneRules } = schedule.cursor;
-  return { ...schedule, cursor: { after, nextAt: nextTickOf(schedule, after), zoneRules } };
+  const wall = wallAt(schedule.definition.rule, after, contextOf(schedule));
+  const cursor = { after, nextAt: nextTickOf(schedule, after), zoneRules };
+  return { ...schedule, cursor: wall === undefined ? cursor : { ...cursor, wall } };
 }
 
 /** The schedule with no next tick: disabled, or at its end. */
 export function withoutNext(schedule: Schedule): Schedule {
-  const { after, zoneRules } = schedule.cursor;
-  return { ...schedule, cursor: { after, zoneRules } };
+  const { nextAt: _, ...cursor } = schedule.cursor;
+  return { ...schedule, cursor };
+}
+
+/** Whether as many ticks have fired as may: there are no more. */
+export function hasReachedMax({ definition: { maxTicks }, ticksFired }: Schedule): boolean {
+  return maxTicks !== undefined && ticksFired >= maxTicks;
 }
 
 /** The first tick strictly after `after` that the definition allows. */
 export function nextTickOf(schedule: Schedule, after: Millis): Millis | undefined {
-  const { definition, ticksFired } = schedule;
-  const { rule, startAt, endAt, maxTicks } = definition;
-  if (maxTicks !== undefined && ticksFired >= maxTicks) return undefined;
+  return hasReachedMax(schedule) ? undefined : nextTickOfRule(schedule, after);
+}
+
+/** The same, however many have fired: the ticks of the rule between `startAt` and `endAt`. */
+export function nextTickOfRule(schedule: Schedule, after: Millis): Millis | undefined {
+  const { rule, startAt, endAt } = schedule.definition;
   const from = startAt === undefined ? after : Math.max(after, startAt - 1);
-  const tick = nextTick(rule, from, {
-    seed: seedOf(schedule.tenant, schedule.id),
-    ruleSetAt: schedule.ruleSetAt,
-  });
+  const tick = nextTick(rule, from, contextOf(schedule));
   return tick === undefined || (endAt !== undefined && tick > endAt) ? undefined : tick;
 }
 
-/** The version of the time-zone rules that a definition's ticks depend on; some ms for a zone's first. */
-export function zoneRulesOf({ rule }: ScheduleDefinition): string {
-  return zoneRulesVersion(getZone(ruleTimezone(rule)));
-}
-
-/** Whether two definitions say the same; the order of members in their JSON texts says nothing. */
-export function sameDefinition(a: ScheduleDefinition, b: ScheduleDefinition): boolean {
-  const { input: inputA, metadata: metadataA = "null", ...restA } = a;
-  const { input: inputB, metadata: metadataB = "null", ...restB } = b;
-  return sameJson(inputA, inputB) && sameJson(metadataA, metadataB) && canonicalJson(restA) === canonicalJson(restB);
-}
-
-function sameRule(a: ScheduleDefinition, b: ScheduleDefinition): boolean {
-  const ruleOf = ({ rule, startAt, endAt }: ScheduleDefinition) => canonicalJson({ rule, startAt, endAt });
-  return ruleOf(a) === ruleOf(b);
+/** What the ticks of a stored schedule depend on beside its rule. */
+function contextOf({ tenant, id, ruleSetAt }: Schedule): TickContext {
+  return { seed: seedOf(tenant, id), ruleSetAt };
 }
 
 /** An unfinished job of a schedule, as the overlap gate sees it. */

@@ -19,9 +19,17 @@ const looksLikeSchedule = has({
   failuresInRow: isNumber,
   createdAt: isNumber,
   updatedAt: isNumber,
-  cursor: has({ after: isNumber, nextAt: maybe(isNumber), zoneRules: isText }),
+  cursor: has({ after: isNumber, nextAt: maybe(isNumber), zoneRules: isText, wall: maybe(isNumber) }),
   held: maybe(
-    has({ tick: isNumber, dueAt: isNumber, missed: isNumber, operation: maybe(isText), actor: maybe(isText) }),
+    has({
+      tick: isNumber,
+      dueAt: isNumber,
+      missed: isNumber,
+      operation: maybe(isText),
+      backfill: maybe(isFlag),
+      priority: maybe(isNumber),
+      actor: maybe(isText),
+    }),
   ),
   definition: has({
     rule: has({}),

@@ -2,10 +2,11 @@
 import { instantMax, type Millis } from "./clock.ts";
 import type { CronFields } from "./cron/fields.ts";
 import { parseCron } from "./cron/grammar.ts";
-import { nextCron, smallestGapMs } from "./cron/next.ts";
-import { getZone, wallToInstants } from "./cron/zone.ts";
+import { nextCron } from "./cron/next.ts";
+import { getZone, wallToInstants, type Zone } from "./cron/zone.ts";
 import { durationMsMax, shown } from "./duration.ts";
 import { InvalidInputError } from "./errors.ts";
+import { excludedDaysOf } from "./excluded-days.ts";
 import { hash128 } from "./hash.ts";
 import type { CalendarRule, ExceptRule, Rule } from "./rule.ts";
 
@@ -15,42 +16,6 @@ export interface TickContext {
   readonly seed: string;
   /** Where `every` without an anchor counts from: when the rule was set. */
   readonly ruleSetAt: Millis;
-}
-
-/** Unions are walked over so many ticks for their smallest gap, from a fixed instant. */
-const unionWalkMax = 10_000;
-const unionWalkFrom: Millis = Date.UTC(2024, 0, 1);
-
-/**
- * The smallest gap between two ticks of a rule in ms, the same whenever it is asked (N2): over the whole cycle for
- * cron, over 10,000 ticks from 2024 for a union; Infinity for a single tick.
- */
-export function smallestRuleGapMs(rule: Rule, context: TickContext): number {
-  switch (rule.kind) {
-    case "cron":
-      return smallestGapMs(compiled(rule.expression, context.seed));
-    case "every":
-      return rule.everyMs;
-    case "every-calendar":
-      return (
-        ((rule.years ?? 0) * 365 + (rule.months ?? 0) * 28 + (rule.weeks ?? 0) * 7 + (rule.days ?? 0)) * 86_400_000
-      );
-    case "once":
-      return Number.POSITIVE_INFINITY;
-    case "except":
-      return smallestRuleGapMs(rule.rule, context);
-    case "union": {
-      let smallest = Math.min(...rule.rules.map((part) => smallestRuleGapMs(part, context)));
-      let last = nextTick(rule, unionWalkFrom, context);
-      for (let walked = 0; last !== undefined && walked < unionWalkMax; walked++) {
-        const next = nextTick(rule, last, context);
-        if (next === undefined) break;
-        smallest = Math.min(smallest, next - last);
-        last = next;
-      }
-      return smallest;
-    }
-  }
 }
 
 /** The seed of a schedule's `H` fields and of its jitter. */
@@ -100,13 +65,16 @@ const excludedRunMax = 100_000;
 
 function nextExcept(rule: ExceptRule, after: Millis, context: TickContext): Millis | undefined {
   const zone = getZone(rule.timezone);
+  const days = excludedDaysOf(rule.days);
   let tick = nextTick(rule.rule, after, context);
   for (let run = 0; run < excludedRunMax; run++) {
     if (tick === undefined || tick > after + durationMsMax) return undefined;
-    const wall = tick + zone.offsetAt(tick);
-    const day = new Date(wall).toISOString().slice(0, 10);
-    if (rule.days.includes(day)) tick = nextTick(rule.rule, Math.max(tick, endOfDay(zone, wall) - 1), context);
-    else if (isExcluded(rule, tick, context)) tick = nextTick(rule.rule, tick, context);
+    const until = days.runEnd(Math.floor((tick + zone.offsetAt(tick)) / 86_400_000));
+    if (until !== undefined) {
+      // The first instant after the run of excluded days.
+      const end = instantOf(zone, (until + 1) * 86_400_000);
+      tick = nextTick(rule.rule, Math.max(tick, end - 1), context);
+    } else if (isExcluded(rule, tick, context)) tick = nextTick(rule.rule, tick, context);
     else return tick;
   }
   throw new InvalidInputError(`the rule's exclusions take away more than ${excludedRunMax} ticks in a row`, {
@@ -114,13 +82,32 @@ function nextExcept(rule: ExceptRule, after: Millis, context: TickContext): Mill
   });
 }
 
-/** The first instant after the local day in which a wall time lies. */
-function endOfDay(zone: ReturnType<typeof getZone>, wallMs: number): Millis {
-  return instantOf(zone, Math.floor(wallMs / 86_400_000) * 86_400_000 + 86_400_000);
-}
-
 function isExcluded(rule: ExceptRule, tick: Millis, context: TickContext): boolean {
   return rule.instants.includes(tick) || rule.rules.some((other) => nextTick(other, tick - 1, context) === tick);
+}
+
+/**
+ * The zone by whose wall clock a rule ticks, each wall time once; undefined for rules of elapsed time, for wild cron
+ * rules (every real instant whose wall time matches), and for rules of several zones.
+ */
+export function wallZoneOf(rule: Rule, context: TickContext): Zone | undefined {
+  switch (rule.kind) {
+    case "cron": {
+      const repeats =
+        rule.onOverlap === "both" || (rule.onOverlap === undefined && compiled(rule.expression, context.seed).wild);
+      return repeats ? undefined : getZone(rule.timezone);
+    }
+    case "every-calendar":
+      return getZone(rule.timezone);
+    case "except":
+      return wallZoneOf(rule.rule, context);
+    case "union": {
+      const [first, ...others] = rule.rules.map((part) => wallZoneOf(part, context));
+      return others.every((zone) => zone === first) ? first : undefined;
+    }
+    default:
+      return undefined;
+  }
 }
 
 /** Mean length of a Gregorian month, in ms: only for a first guess. */
@@ -151,7 +138,7 @@ function addUnits(wallMs: number, months: number, days: number): number {
   return Date.UTC(year, month % 12, day) + days * 86_400_000 + timeOfDayMs;
 }
 
-function instantOf(zone: ReturnType<typeof getZone>, wallMs: number): Millis {
+export function instantOf(zone: Zone, wallMs: number): Millis {
   const found = wallToInstants(zone, wallMs);
   // A wall time that does not exist ticks when the clocks change; one that comes twice, the first time.
   return found.kind === "none" ? found.transition : found.kind === "one" ? found.instant : found.first;
@@ -161,7 +148,7 @@ const compiledMax = 10_000;
 const compiledFields = new Map<string, CronFields>();
 
 /** Parsed expressions are kept, the least lately added dropped first; only `H` makes one depend on its schedule. */
-function compiled(expression: string, seed: string): CronFields {
+export function compiled(expression: string, seed: string): CronFields {
   const key = /[hH](?![a-zA-Z])/.test(expression) ? `${expression}\n${seed}` : expression;
   let fields = compiledFields.get(key);
   if (fields === undefined) {

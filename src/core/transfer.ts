@@ -10,6 +10,7 @@ import { canonicalJson } from "./payload.ts";
 import type { LaneCounts, Queue, RateWindow } from "./queue.ts";
 import type { Schedule } from "./schedule.ts";
 import type { TenantId } from "./tenant.ts";
+import type { Tenant } from "./tenant-record.ts";
 
 /**
  * The kinds in the order they are read and written. Lanes follow their jobs, whose arrival moves a lane's place in the
@@ -17,6 +18,7 @@ import type { TenantId } from "./tenant.ts";
  */
 export const transferKinds = [
   "queue",
+  "tenant",
   "job",
   "lane",
   "idempotency",
@@ -31,6 +33,8 @@ export type TransferKind = (typeof transferKinds)[number];
 /** One thing that a store holds, whole. */
 export type TransferItem =
   | { readonly kind: "queue"; readonly queue: Queue; readonly window: RateWindow }
+  /** `window`: the claims that its rate has counted. */
+  | { readonly kind: "tenant"; readonly tenant: Tenant; readonly window: RateWindow }
   /** `seq`: its place in the order of insertion, which J5 falls back on. */
   | { readonly kind: "job"; readonly seq: number; readonly job: Job }
   /** What of a lane does not follow from its jobs. */
@@ -69,7 +73,7 @@ export interface TransferRecord {
 }
 
 /**
- * Names an item inside its kind; items are sorted by it, texts by their code points. A queue's name; a job's seq; a lane's
+ * Names an item inside its kind; items are sorted by it, texts by their code points. A queue's name; a tenant's id; a job's seq; a lane's
  * queue and tenant; an idempotencyKey's tenant and key; a record's key; an event's id; a schedule's tenant and id.
  */
 export type TransferName = readonly (string | number)[];
@@ -117,6 +121,8 @@ function nameOf(item: TransferItem): TransferName {
   switch (item.kind) {
     case "queue":
       return [item.queue.name];
+    case "tenant":
+      return [item.tenant.id];
     case "job":
       return [item.seq];
     case "lane":
@@ -220,6 +226,7 @@ export interface StoreDigest {
 export class Digester {
   readonly #counts: Record<TransferKind, number> = {
     queue: 0,
+    tenant: 0,
     job: 0,
     lane: 0,
     idempotency: 0,

@@ -15,7 +15,7 @@ import type { SchedulerEvents } from "./events.ts";
 /** What the clients of one scheduler share. */
 export interface ClientHost {
   /** The engine, opened by the first call. */
-  engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "now" | "events" | "watch">>;
+  engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "tenants" | "now" | "events" | "watch">>;
   /** Collects concurrent inserts; absent inside a caller's transaction. */
   readonly inserts: Batcher<Insert, InsertAnswer> | undefined;
   readonly emitter: Emitter<SchedulerEvents>;
@@ -27,6 +27,8 @@ export interface ClientHost {
   readonly guardrails: Guardrails | undefined;
   readonly payloadBytesMax: number;
   readonly clock: RuntimeClock;
+  /** The version of this process's time zone data, where it is known. */
+  readonly zoneData: string | undefined;
   /** Set on a tenant handle. */
   readonly tenant: string | undefined;
 }

@@ -14,6 +14,8 @@ export interface RuntimeClock {
   after(ms: number, callback: () => void, background?: boolean): Cancel;
   /** Calls back after other pending work of the event loop had its turn. */
   soon(callback: () => void): void;
+  /** Time passes only when a test moves it; with an engine that signals everything nothing is polled for. */
+  readonly patient?: boolean;
 }
 
 /** Longest delay a timer takes (2^31 - 1 ms); longer ones are taken in parts. */

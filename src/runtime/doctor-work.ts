@@ -6,6 +6,7 @@ import { type Finding, fine } from "../core/findings.ts";
 import type { Job } from "../core/job.ts";
 import { everyQueue, type LaneCounts, type Queue } from "../core/queue.ts";
 import type { Schedule } from "../core/schedule.ts";
+import type { TenantSummary } from "../core/tenant-record.ts";
 
 /** Work that has waited so long, in ms, is not merely in the line. */
 const longMs = 60_000;
@@ -15,7 +16,7 @@ const listedMax = 1_000;
 const namedMax = 5;
 
 /** The part of a store that is looked at here. */
-export type Examined = Pick<Engine, "jobs" | "queues" | "inspection">;
+export type Examined = Pick<Engine, "jobs" | "queues" | "tenants" | "inspection">;
 
 /** Leases that ended and that nobody has recovered. */
 export async function leases({ jobs }: Examined, now: number): Promise<Finding[]> {
@@ -62,21 +63,28 @@ export async function backlog(
       { limit: 1, sort: "oldest" },
     );
     const [oldest] = items;
-    if (oldest !== undefined) found.push(slowQueue(name, waiting, active, oldest, queues, now));
+    if (oldest === undefined) continue;
+    const [tenant] = (await store.tenants.list({ id: oldest.tenant }, { limit: 1 })).items;
+    found.push(slowQueue({ name, waiting, active, job: oldest, queues, heldBack: isHeldBack(tenant, now) }, now));
   }
   return found.length === 0
     ? [fine("backlog", `no queue that is not paused has jobs due for longer than ${span(longMs)}`)]
     : found;
 }
 
-function slowQueue(
-  name: string,
-  waiting: number,
-  active: number,
-  job: Job,
-  queues: readonly Queue[],
-  now: number,
-): Finding {
+/** What a queue with jobs that have been due for long is told from. */
+interface SlowQueue {
+  readonly name: string;
+  readonly waiting: number;
+  readonly active: number;
+  /** The job that is due for the longest. */
+  readonly job: Job;
+  readonly queues: readonly Queue[];
+  /** The job's tenant is at its own limit. */
+  readonly heldBack: boolean;
+}
+
+function slowQueue({ name, waiting, active, job, queues, heldBack }: SlowQueue, now: number): Finding {
   const what = `queue ${name} has ${counted(waiting, "due job")}, among them one that is due for ${span(now - job.dueAt)}`;
   const limits = queues.find((queue) => queue.name === name);
   const why = `punctual explain ${job.id}`;
@@ -93,12 +101,42 @@ function slowQueue(
       mend: `Its rate limit is ${rate}: wait, or raise it; ${why} tells.`,
     };
   }
+  if (heldBack) {
+    const mend = `Its tenant ${job.tenant} is at its own limit: wait, or raise it; ${why} tells.`;
+    return { check: "backlog", status: "warn", what, mend };
+  }
   if (active > 0) {
     const mend = `${counted(active, "job of it runs", "jobs of it run")}: the workers are busy. Start more, or give them more concurrency.`;
     return { check: "backlog", status: "warn", what, mend };
   }
   const mend = `No job of it runs: no worker with a handler for this queue is there. Start one: punctual serve; ${why} tells more.`;
   return { check: "backlog", status: "problem", what, mend };
+}
+
+/** Whether a tenant's own concurrency or rate leaves nothing to be claimed. */
+function isHeldBack(tenant: TenantSummary | undefined, now: number): boolean {
+  if (tenant === undefined) return false;
+  const { concurrency, activeJobs, regainAt } = tenant;
+  return (concurrency !== undefined && activeJobs >= concurrency) || (regainAt !== undefined && regainAt > now);
+}
+
+/** Tenants whose due jobs wait for the tenant's own limit. */
+export async function heldBack({ tenants }: Examined, lanes: readonly LaneCounts[], now: number): Promise<Finding[]> {
+  const waiting = new Set(lanes.filter((lane) => lane.waiting > 0).map(({ tenant }) => tenant));
+  const { items, next } = await tenants.list({}, { limit: listedMax });
+  const held = items.filter((tenant) => waiting.has(tenant.id) && isHeldBack(tenant, now));
+  const ofAll = next === undefined ? "" : ` of the first ${listedMax.toLocaleString("en")}`;
+  if (held.length === 0)
+    return [fine("tenants", `no due job${ofAll === "" ? "" : `${ofAll} tenants`} waits for a limit of its tenant`)];
+  const many = held.length !== 1;
+  return [
+    {
+      check: "tenants",
+      status: "warn",
+      what: `${counted(held.length, "tenant")}${ofAll} ${many ? "have" : "has"} due jobs that wait for ${many ? "their" : "its"} own concurrency or rate: ${listed(held.map(({ id }) => id))}`,
+      mend: "That is what the limits are for. To see or to raise them: punctual tenants list, punctual tenants limits ID.",
+    },
+  ];
 }
 
 /** Jobs that workers take and give back, as they have no handler. */

@@ -6,7 +6,9 @@ import { type Finding, fine } from "../core/findings.ts";
 import { everyQueue, type LaneCounts, type Queue } from "../core/queue.ts";
 import { copyMarkKey } from "../core/transfer.ts";
 import { copySourceOf } from "./copy.ts";
-import { backlog, disabled, type Examined, leases, ticks, unknownTasks } from "./doctor-work.ts";
+import { backlog, disabled, type Examined, heldBack, leases, ticks, unknownTasks } from "./doctor-work.ts";
+import { zones } from "./doctor-zones.ts";
+import { ownZoneData } from "./zone-data.ts";
 
 /** The store's clock may be so far from this process's, in ms, before anyone should know, and before anyone must. */
 const offsetMsMax = 1_000;
@@ -16,14 +18,19 @@ type Store = Examined & Pick<Engine, "name" | "now" | "events" | "migrations" | 
 
 type Check = readonly [name: string, look: () => Finding[] | Promise<Finding[]>];
 
-/** Everything that is told of an open store: what is well, too. Problems first. */
-export async function examine(store: Store): Promise<Finding[]> {
+/**
+ * Everything that is told of an open store: what is well, too. Problems first.
+ * @param options `zoneData`: the version of the time zone data to compare with, this process's by default
+ */
+export async function examine(store: Store, options: { readonly zoneData?: string } = {}): Promise<Finding[]> {
+  const { zoneData = ownZoneData() } = options;
   const unfinished = await unfinishedCopy(store);
   const checks: readonly Check[] = [
     ["schema", () => schema(store)],
     ["clock", () => clock(store)],
     // The work in half a copy says nothing of the store that it will be.
     ...(unfinished === undefined ? await checksOfWork(store) : [["copy", () => [unfinished]] as const]),
+    ["time zones", () => zones(store, zoneData)],
     [store.name, () => store.inspection.findings()],
   ];
   const found: Finding[] = [];
@@ -53,6 +60,7 @@ async function checksOfWork(store: Store): Promise<readonly Check[]> {
     ["pauses", () => paused(lanes, queues)],
     ["leases", () => leases(store, now)],
     ["backlog", () => backlog(store, lanes, queues, now)],
+    ["tenants", () => heldBack(store, lanes, now)],
     ["handlers", () => unknownTasks(store, now)],
     ["ticks", () => ticks(store, now)],
     ["schedules", () => disabled(store)],

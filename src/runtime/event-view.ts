@@ -4,6 +4,7 @@ import type { EventType, StoredEvent } from "../core/events.ts";
 import type { EndCause, FinishedState, JobState } from "../core/job.ts";
 import type { Queue } from "../core/queue.ts";
 import type { ScheduleDefinition } from "../core/schedule.ts";
+import type { Tenant } from "../core/tenant-record.ts";
 import { type DefinitionView, viewDefinition } from "./views.ts";
 
 interface OfJob {
@@ -49,6 +50,8 @@ export interface EventData {
     readonly latenessMs: number;
     /** An operator's trigger, no tick of the rule. */
     readonly trigger?: true;
+    /** An operator's backfill, a tick that was. */
+    readonly backfill?: true;
   };
   "tick:skipped": {
     readonly from: Date;
@@ -57,6 +60,10 @@ export interface EventData {
     /** Counting stopped; there were more. */
     readonly capped?: boolean;
     readonly reason: SkipReason;
+    /** What an operator's trigger asked for. */
+    readonly trigger?: true;
+    /** What an operator's backfill asked for. */
+    readonly backfill?: true;
   };
   "schedule:created": { readonly after: RecordedDefinition; readonly enabled: boolean };
   "schedule:updated": {
@@ -68,7 +75,15 @@ export interface EventData {
   "schedule:disabled": { readonly reason?: string };
   "schedule:paused": { readonly reason: string };
   "schedule:removed": { readonly before: RecordedDefinition };
+  /** Its next tick was computed anew with other time zone data; versions where they were known. */
+  "schedule:retimed": {
+    readonly before?: Date;
+    readonly after?: Date;
+    readonly zoneDataBefore?: string;
+    readonly zoneDataAfter?: string;
+  };
   "queue:changed": { readonly before?: Queue; readonly after: Queue };
+  "tenant:changed": { readonly before?: Tenant; readonly after: Tenant };
   "events:purged": { readonly before: Date; readonly deleted: number };
   "worker:error": { readonly where: string; readonly message: string; readonly from: Date; readonly count: number };
   /** With `audit: "all"`, as are those below. */

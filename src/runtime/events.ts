@@ -37,6 +37,7 @@ export const eventNames: readonly (keyof SchedulerEvents)[] = [
   "schedule:enabled",
   "schedule:disabled",
   "schedule:paused",
+  "schedule:retimed",
   "worker:error",
 ];
 
@@ -70,6 +71,8 @@ export interface SchedulerEvents {
   "schedule:disabled": ScheduleEvent & { readonly reason?: string };
   /** Paused by `pauseOnFailure`. */
   "schedule:paused": ScheduleEvent;
+  /** Its next tick was computed anew: the time zone data changed. */
+  "schedule:retimed": ScheduleEvent & { readonly before?: Date; readonly after?: Date };
   /** Something failed that no caller waits for: the store, a listener, a blocked event loop. */
   "worker:error": { readonly error: unknown; readonly where: string };
 }

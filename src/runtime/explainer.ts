@@ -7,6 +7,7 @@ import { explainRemoved, explainSchedule } from "../core/explain/schedule.ts";
 import { checkJobId } from "../core/id.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { everyQueue } from "../core/queue.ts";
+import type { TenantStanding } from "../core/standing.ts";
 import { checkId } from "../core/tenant.ts";
 import { boundTenant } from "./client-host.ts";
 import { type JobView, type ScheduleView, viewJob, viewSchedule } from "./views.ts";
@@ -39,6 +40,14 @@ export interface JobExplained {
   readonly concurrency?: number;
   /** When the queue's rate limit gives again. */
   readonly regainAt?: Date;
+  /** Its tenant's own limits of claims, over all queues, and what is used of them. */
+  readonly tenantLimits?: {
+    readonly active: number;
+    readonly concurrency?: number;
+    readonly rate?: { readonly count: number; readonly periodMs: number };
+    /** When its rate gives again. */
+    readonly regainAt?: Date;
+  };
   /** Due jobs of its tenant that come before it, counted up to 10,000. */
   readonly ahead: number;
   /** Other tenants with due jobs in the queue. */
@@ -61,14 +70,19 @@ export interface ScheduleExplained {
 type Store = Pick<Engine, "jobs" | "schedules" | "queues" | "events" | "inspection" | "now">;
 
 /** @param bound the tenant of the handle that asks. @throws InvalidInputError, NotFoundError */
-export async function explain(store: Store, request: ExplainRequest, bound: string | undefined): Promise<Explanation> {
+export async function explain(
+  store: Store,
+  request: ExplainRequest,
+  bound: string | undefined,
+  zoneData: string | undefined,
+): Promise<Explanation> {
   refuseUnknown(request, ["job", "schedule", "tenant"], "");
   if ("job" in request === "schedule" in request) {
     throw new InvalidInputError("job or schedule must be given, and not both", { field: "job" });
   }
   const tenant = boundTenant(bound, request.tenant);
   if ("job" in request) return aboutJob(store, checkJobId(request.job, "job"), tenant);
-  return aboutSchedule(store, checkId(request.schedule, "schedule"), tenant ?? defaults.tenant);
+  return aboutSchedule(store, checkId(request.schedule, "schedule"), tenant ?? defaults.tenant, zoneData);
 }
 
 async function aboutJob(store: Store, id: string, tenant: string | undefined): Promise<Explanation> {
@@ -93,11 +107,26 @@ async function aboutJob(store: Store, id: string, tenant: string | undefined): P
       active,
       ...(queue?.concurrency === undefined ? {} : { concurrency: queue.concurrency }),
       ...(regainAt === undefined ? {} : { regainAt: new Date(regainAt) }),
+      ...(standing.tenantLimits === undefined ? {} : { tenantLimits: viewLimits(standing.tenantLimits) }),
       ahead,
       otherTenants,
       ...(holder === undefined ? {} : { holder }),
       ...(successor === undefined ? {} : { successor }),
     },
+  };
+}
+
+function viewLimits({
+  active,
+  concurrency,
+  rate,
+  regainAt,
+}: TenantStanding): NonNullable<JobExplained["tenantLimits"]> {
+  return {
+    active,
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(rate === undefined ? {} : { rate }),
+    ...(regainAt === undefined ? {} : { regainAt: new Date(regainAt) }),
   };
 }
 
@@ -111,7 +140,12 @@ function isPaused(queue: unknown): boolean {
   return typeof queue === "object" && queue !== null && "paused" in queue && queue.paused === true;
 }
 
-async function aboutSchedule(store: Store, id: string, tenant: string): Promise<Explanation> {
+async function aboutSchedule(
+  store: Store,
+  id: string,
+  tenant: string,
+  zoneData: string | undefined,
+): Promise<Explanation> {
   const [schedule, { items: events }, now] = await Promise.all([
     store.schedules.get({ tenant, id }),
     store.events.list({ schedule: id, tenant }, { limit: eventsMax }),
@@ -131,7 +165,7 @@ async function aboutSchedule(store: Store, id: string, tenant: string): Promise<
   const allPaused = isQueuePaused(everyQueue);
   const queuePaused = isQueuePaused(schedule.definition.queue);
   return {
-    sentences: explainSchedule({ now, schedule, unfinished, events, allPaused, queuePaused }),
+    sentences: explainSchedule({ now, schedule, unfinished, events, allPaused, queuePaused, zoneData }),
     facts: {
       kind: "schedule",
       schedule: viewSchedule(schedule),

@@ -196,9 +196,10 @@ export class JobsClient {
     let tries = 0;
     const [answer] = await repeatUnknown(this.#host, "id" in name ? [name.id] : [name.key], () => {
       tries++;
-      return jobs.change([{ name, change, actor }]);
+      return jobs.change([{ name, change, actor }], this.#host.guardrails);
     });
     const found = answer ?? { outcome: "unknown" as const };
+    if (found.hit !== undefined) throw limitError(found.hit, found.hit.tenant);
     // J15: the try whose answer was lost has cancelled it.
     if (tries > 1 && change.kind === "cancel" && found.outcome === "finished" && found.state === "cancelled") {
       return { ...found, outcome: "changed" as const };

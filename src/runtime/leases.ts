@@ -24,6 +24,8 @@ export interface LeasesOptions {
   readonly emitter: Emitter<SchedulerEvents>;
   readonly clock: RuntimeClock;
   readonly leaseMs: number;
+  /** Looks only while something is held: on a test's clock, where a look costs as much as the work. */
+  readonly patient: boolean;
   /** The lease is gone, or about to be. */
   readonly onLost: (held: Held, why: string) => void;
   /** Someone asked for the job's cancellation. */
@@ -40,6 +42,7 @@ export class Leases {
   #extendedAt = 0;
   #extending = false;
   #stopped = false;
+  #looking = false;
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -47,7 +50,7 @@ export class Leases {
 
   start(): void {
     this.#extendedAt = this.#options.clock.monotonic();
-    this.#lookAgain();
+    if (!this.#options.patient) this.#lookAgain();
   }
 
   stop(): void {
@@ -60,6 +63,7 @@ export class Leases {
     // Claimed again by ourselves: the lease of the attempt that still runs here had ended.
     if (before !== undefined) this.#options.onLost(before, "the lease ended before it was extended");
     this.#held.set(job.id, { job, endsAt, settling: false });
+    if (!this.#looking && !this.#stopped) this.#lookAgain();
   }
 
   /** The lease under which this very claim is held; the same job may be here again under another. */
@@ -80,13 +84,15 @@ export class Leases {
     const { clock, leaseMs } = this.#options;
     const everyMs = leaseMs / looksPerLease;
     const plannedAt = clock.monotonic() + everyMs;
+    this.#looking = true;
     const look = () => {
       this.#warnWhenBlocked(clock.monotonic() - plannedAt);
       this.#giveUpEnding();
       if (clock.monotonic() - this.#extendedAt >= leaseMs * defaults.extendShare) {
         this.#extendAll().catch((error: unknown) => this.#report(error, "extend"));
       }
-      if (!this.#stopped) this.#lookAgain();
+      this.#looking = !this.#stopped && !(this.#options.patient && this.#held.size === 0);
+      if (this.#looking) this.#lookAgain();
     };
     this.#cancelLook = clock.after(everyMs, look, true);
   }

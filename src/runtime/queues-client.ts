@@ -1,11 +1,11 @@
 // `scheduler.queues`, `pause`, `resume` and `stats`.
-import { defaults } from "../core/defaults.ts";
-import { type Duration, parseDuration, shown } from "../core/duration.ts";
+import type { Duration } from "../core/duration.ts";
 import { InvalidInputError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { everyQueue, type LaneCounts, type Queue, type QueueChange } from "../core/queue.ts";
 import { checkId } from "../core/tenant.ts";
 import { boundTenant, type ClientHost } from "./client-host.ts";
+import { checkCount, checkRate } from "./limit-options.ts";
 
 /** Counts of jobs by state; the last three are of what is retained. */
 export interface Counts {
@@ -65,29 +65,23 @@ export class QueuesClient {
     refuseUnknown(options, ["actor"], "");
     const { concurrency, rate } = limits;
     if (concurrency !== undefined && concurrency !== null) checkCount(concurrency, "limits.concurrency");
-    if (rate !== undefined && rate !== null) {
-      refuseUnknown(rate, ["count", "per"], "limits.rate");
-      checkCount(rate.count, "limits.rate.count");
-    }
     const change: QueueChange = {
       name: checkId(name, "queue"),
       concurrency,
-      rate:
-        rate === undefined || rate === null
-          ? rate
-          : { count: rate.count, periodMs: parseDuration(rate.per, "limits.rate.per", { minMs: 1 }) },
+      rate: rate === undefined || rate === null ? rate : checkRate(rate, "limits.rate"),
     };
     await this.#put(change, options.actor);
   }
 
-  /** Every queue that has jobs or settings. */
+  /** Every queue that has jobs or settings; on a tenant handle those in which it has or had jobs, with its own counts. */
   async list(): Promise<QueueView[]> {
     const { queues, jobs } = await this.#host.engine();
     const [records, lanes] = await Promise.all([
       queues.list(),
       jobs.stats({ tenant: boundTenant(this.#host.tenant, undefined) }),
     ]);
-    const byName = new Map<string, Queue>(records.map((queue) => [queue.name, queue]));
+    const own = this.#ownQueues(lanes);
+    const byName = new Map<string, Queue>(records.filter(own).map((queue) => [queue.name, queue]));
     for (const { queue } of lanes) if (!byName.has(queue)) byName.set(queue, { name: queue, paused: false });
     byName.delete(everyQueue);
     return [...byName.values()].map(({ name, paused, concurrency, rate }) => ({
@@ -116,7 +110,8 @@ export class QueuesClient {
       totals.failed += lane.totals.failed;
       totals.cancelled += lane.totals.cancelled;
     }
-    const pausedQueues = records.filter((queue) => queue.paused).map((queue) => queue.name);
+    const own = this.#ownQueues(lanes);
+    const pausedQueues = records.filter((queue) => queue.paused && own(queue)).map((queue) => queue.name);
     return {
       ...sum(lanes),
       totals,
@@ -125,8 +120,15 @@ export class QueuesClient {
     };
   }
 
+  /** A tenant learns nothing of queues in which it has no jobs; that everything is paused concerns it too. */
+  #ownQueues(lanes: readonly LaneCounts[]): (queue: Queue) => boolean {
+    if (this.#host.tenant === undefined) return () => true;
+    const names = new Set(lanes.map(({ queue }) => queue));
+    return ({ name }) => name === everyQueue || names.has(name);
+  }
+
   async #put(change: QueueChange, actor: string | undefined): Promise<void> {
-    if (this.#host.tenant !== undefined && this.#host.tenant !== defaults.tenant) {
+    if (this.#host.tenant !== undefined) {
       throw new InvalidInputError("queues belong to the whole deployment: a tenant handle cannot change them", {
         field: "queue",
       });
@@ -144,9 +146,4 @@ function sum(lanes: readonly LaneCounts[]): Counts {
     }
   }
   return counts;
-}
-
-function checkCount(value: unknown, field: string): void {
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1) return;
-  throw new InvalidInputError(`${field} must be a whole number of 1 or more, got ${shown(value)}`, { field });
 }

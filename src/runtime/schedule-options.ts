@@ -2,31 +2,27 @@
 import { defaults } from "../core/defaults.ts";
 import { type Duration, parseDuration, shown } from "../core/duration.ts";
 import { InvalidInputError } from "../core/errors.ts";
-import { limitError } from "../core/guardrails.ts";
 import { checkInstant } from "../core/instant.ts";
 import { refuseUnknown } from "../core/options.ts";
 import { encodePayload } from "../core/payload.ts";
 import { checkAttempts } from "../core/retry.ts";
 import { checkRule, type Rule } from "../core/rule.ts";
-import {
-  type CatchUp,
-  type CatchUpPolicy,
-  type OverlapPolicy,
-  type ScheduleDefinition,
-  type ScheduleRef,
-  zoneRulesOf,
-} from "../core/schedule.ts";
+import type { CatchUp, CatchUpPolicy, OverlapPolicy, ScheduleDefinition, ScheduleRef } from "../core/schedule.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
-import { nextTick, seedOf, smallestRuleGapMs, type TickContext } from "../core/tick.ts";
+import { nextTick, seedOf, type TickContext } from "../core/tick.ts";
+import { zoneRulesOf } from "../core/zone-rules.ts";
 import { type ClientHost, resolveTask } from "./client-host.ts";
 import { checkPriority, type Priority } from "./enqueue-options.ts";
 import { validateInput } from "./validate-input.ts";
 
-/** A schedule as users define it. */
-export interface ScheduleOptions<Input = unknown> {
+/** A schedule as users define it; its input is that of its task, and may be left out where the task needs none. */
+export type ScheduleOptions<Input = unknown> = ScheduleSettings & {
   readonly task: Task<Input, unknown> | string;
-  readonly input?: NoInfer<Input>;
+} & (undefined extends Input ? { readonly input?: NoInfer<Input> } : { readonly input: NoInfer<Input> });
+
+/** All of a schedule but its task and input. */
+interface ScheduleSettings {
   /** cron(), every(), everyCalendar(), once(), union() or except(). */
   readonly when: Rule;
   readonly tenant?: string;
@@ -75,12 +71,11 @@ export const scheduleOptions = [
 /**
  * A schedule's definition, resolved and checked.
  * @param path spells an option as the caller did
- * @throws InvalidInputError and its kin, LimitExceededError
+ * @throws InvalidInputError and its kin
  */
 export async function defineSchedule(
   host: ClientHost,
   options: ScheduleOptions,
-  ref: ScheduleRef,
   path: (name: string) => string,
 ): Promise<ScheduleDefinition> {
   const { input } = options;
@@ -90,11 +85,6 @@ export async function defineSchedule(
   const startAt = options.startAt === undefined ? undefined : checkInstant(options.startAt, path("startAt"));
   const endAt = options.endAt === undefined ? undefined : checkInstant(options.endAt, path("endAt"));
   checkSpan(startAt, endAt, path);
-  const { minIntervalMs } = host.guardrails ?? {};
-  if (minIntervalMs !== undefined) {
-    const value = smallestRuleGapMs(rule, contextOf(host, ref));
-    if (value < minIntervalMs) throw limitError({ limit: "minIntervalMs", max: minIntervalMs, value }, ref.tenant);
-  }
   const definition: ScheduleDefinition = {
     rule,
     task: name,
@@ -103,7 +93,7 @@ export async function defineSchedule(
     priority: checkPriority(options.priority ?? "normal", path("priority")),
     attemptsMax: options.attempts === undefined ? undefined : checkAttempts(options.attempts, path("attempts")),
     jitterMs: options.jitter === undefined ? 0 : parseDuration(options.jitter, path("jitter")),
-    overlap: checkOneOf(options.overlap ?? defaults.overlap, ["allow", "skip", "queue", "replace"], path("overlap")),
+    overlap: checkOverlap(options.overlap ?? defaults.overlap, path("overlap")),
     catchUp: checkCatchUp(options.catchUp ?? defaults.catchUp, path("catchUp")),
     startAt,
     endAt,
@@ -116,7 +106,7 @@ export async function defineSchedule(
         : encodePayload(options.metadata, path("metadata"), defaults.metadataBytesMax),
   };
   // Read here, so that no store holds a lock meanwhile.
-  zoneRulesOf(definition);
+  zoneRulesOf(definition.rule, undefined);
   return definition;
 }
 
@@ -160,7 +150,7 @@ export async function mergeDefinition(
     queue: stored.queue,
     ...changes,
   };
-  const fresh = await defineSchedule(host, whole, ref, (name) => name);
+  const fresh = await defineSchedule(host, whole, (name) => name);
   const taken: Partial<Record<keyof ScheduleDefinition, unknown>> = {
     rule: fresh.rule,
     task: fresh.task,
@@ -200,6 +190,11 @@ function checkCatchUp(value: NonNullable<ScheduleOptions["catchUp"]>, field: str
         : defaults.catchUpWindowMs
       : parseDuration(options.window, `${field}.window`);
   return { policy, windowMs, limit: checkPositive(options.limit, `${field}.limit`) ?? defaults.catchUpLimit };
+}
+
+/** @throws InvalidInputError */
+export function checkOverlap(value: unknown, field: string): OverlapPolicy {
+  return checkOneOf(value, ["allow", "skip", "queue", "replace"], field);
 }
 
 function checkOneOf<V extends string>(value: unknown, values: readonly V[], field: string): V {

@@ -31,11 +31,15 @@ import { type Handler, Registry } from "./handler.ts";
 import { Janitor } from "./janitor.ts";
 import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
 import { QueuesClient, type Stats } from "./queues-client.ts";
+import { checkSources, type ScheduleSource } from "./schedule-source.ts";
 import { SchedulesClient } from "./schedules-client.ts";
+import { SourceRunner } from "./source-runner.ts";
 import { StoreClock } from "./store-clock.ts";
+import { readTenant, TenantsClient, type TenantView } from "./tenants-client.ts";
 import { Ticker } from "./ticker.ts";
 import { TimersClient } from "./timers-client.ts";
 import { Worker } from "./worker.ts";
+import { ownZoneData } from "./zone-data.ts";
 
 /** Each thing that stop waits for after its deadline has so long, in ms. */
 const stopGraceMs = 1_000;
@@ -60,6 +64,8 @@ export interface SchedulerOptions<Tx> {
   /** Where everything is stored: `sqlite("./punctual.db")`, `memory()`, ... */
   readonly engine: Engine<Tx>;
   readonly handlers?: readonly Handler[];
+  /** Schedules that live in the user's own tables; the ticker role runs them. */
+  readonly sources?: readonly ScheduleSource[];
   readonly worker?: WorkerSettings;
   /** Limits of every tenant. */
   readonly guardrails?: GuardrailOptions;
@@ -67,10 +73,20 @@ export interface SchedulerOptions<Tx> {
   readonly payloadBytesMax?: number;
   /** Takes secrets out of errors before they are stored. */
   readonly redact?: (error: ErrorRecord) => ErrorRecord;
+  /** Version of the runtime's time zone data, such as "2026c"; what Node says by default. For runtimes that do not say. */
+  readonly zoneData?: string;
   /** Another source of time and timers, for tests. */
   readonly clock?: RuntimeClock;
   /** Another source of randomness, 0 ≤ random < 1, for tests: ids, tokens and pauses follow from it. */
   readonly random?: () => number;
+}
+
+/** The roles that were started. */
+interface Running {
+  readonly worker?: Worker;
+  readonly ticker?: Ticker;
+  readonly janitor?: Janitor;
+  readonly sources: readonly SourceRunner[];
 }
 
 /** What can be done inside a caller's transaction: nothing of it is seen before the transaction commits. */
@@ -92,6 +108,10 @@ export interface TenantScheduler extends TransactionScheduler {
   /** Why a job or schedule of this tenant will run, did not run or does not tick. */
   explain(request: ExplainRequest): Promise<Explanation>;
   stats(filter?: { readonly queue?: string }): Promise<Stats>;
+  /** The queues in which it has or had jobs, with its own counts; what they are limited to is the deployment's business. */
+  readonly queues: Pick<QueuesClient, "list">;
+  /** Its limits, its share and what it has; only who holds the scheduler can change them. */
+  limits(): Promise<TenantView>;
 }
 
 /** A scheduler; made by `createScheduler`. */
@@ -100,6 +120,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   readonly timers: TimersClient;
   readonly schedules: SchedulesClient;
   readonly queues: QueuesClient;
+  /** Tenants' own limits and shares. */
+  readonly tenants: TenantsClient;
   /** The audit log. */
   readonly events: EventsClient;
   readonly #engine: Engine<Tx>;
@@ -114,11 +136,13 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   readonly #guardrails: Guardrails | undefined;
   readonly #payloadBytesMax: number;
   readonly #leaseMs: number;
+  readonly #zoneData: string | undefined;
   readonly #options: SchedulerOptions<Tx>;
   #opened: Promise<void> | undefined;
   /** Opened, and the store's clock read. */
   #ready: Promise<void> | undefined;
-  #running: { readonly worker?: Worker; readonly ticker?: Ticker; readonly janitor?: Janitor } | undefined;
+  #sources: readonly ScheduleSource[];
+  #running: Running | undefined;
   #unwatch: Unwatch | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -128,6 +152,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   constructor(options: SchedulerOptions<Tx>) {
     this.#options = checkOptions(options);
     this.#engine = options.engine;
+    this.#zoneData = options.zoneData ?? ownZoneData();
     this.#clock = options.clock ?? systemClock;
     const { random } = options;
     this.#random = random ?? Math.random;
@@ -144,6 +169,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#payloadBytesMax = options.payloadBytesMax ?? defaults.payloadBytesMax;
     this.#leaseMs = parseDuration(options.worker?.lease ?? defaults.leaseMs, "worker.lease", { minMs: 100 });
     this.#registry.add(options.handlers ?? []);
+    this.#sources = checkSources(options.sources ?? []);
     this.#inserts = new Batcher({
       max: defaults.batchMax,
       send: (inserts) => this.#engine.jobs.insert(inserts),
@@ -153,6 +179,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.timers = new TimersClient(host, this.jobs);
     this.schedules = new SchedulesClient(host);
     this.queues = new QueuesClient(host);
+    this.tenants = new TenantsClient(host);
     this.events = new EventsClient(host);
   }
 
@@ -175,6 +202,14 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     checkHandlers(handlers);
     this.#registry.add(handlers);
     this.#running?.worker?.wake(0);
+  }
+
+  /** Adds schedule sources, before start. @throws InvalidInputError */
+  addSources(...sources: readonly ScheduleSource[]): void {
+    if (this.#running !== undefined || this.#starting !== undefined) {
+      throw new InvalidInputError("sources must be added before start", { field: "sources" });
+    }
+    this.#sources = checkSources([...this.#sources, ...sources]);
   }
 
   /** Pauses every queue on every replica. */
@@ -203,18 +238,21 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
 
   async #explain(request: ExplainRequest, tenant: string | undefined): Promise<Explanation> {
     await this.#open();
-    return explain(this.#engine as unknown as Engine<never>, request, tenant);
+    return explain(this.#engine as unknown as Engine<never>, request, tenant, this.#zoneData);
   }
 
   /** The same API bound to one tenant. */
   tenant(id: string): TenantScheduler {
-    const host = this.#host(checkId(id, "tenant"));
+    const tenant = checkId(id, "tenant");
+    const host = this.#host(tenant);
     const queues = new QueuesClient(host);
     return {
       ...clients(host),
       events: new EventsClient(host),
+      queues: { list: () => queues.list() },
       explain: (request) => this.#explain(request, host.tenant),
       stats: (filter = {}) => queues.stats(filter),
+      limits: async () => readTenant(host, (await host.engine()).tenants, tenant),
     };
   }
 
@@ -279,6 +317,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     running.worker?.start();
     running.ticker?.start();
     running.janitor?.start();
+    for (const source of running.sources) source.start();
   }
 
   /**
@@ -303,7 +342,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       this.#within(work, Math.max(stopGraceMs, deadline - this.#clock.monotonic()));
     await within(this.#starting?.catch(() => {}));
     const running = this.#running;
-    const others = Promise.all([running?.ticker?.stop(), running?.janitor?.stop()]);
+    const sources = running?.sources.map((source) => source.stop()) ?? [];
+    const others = Promise.all([running?.ticker?.stop(), running?.janitor?.stop(), ...sources]);
     await Promise.all([running?.worker?.stop(timeoutMs), within(others)]);
     await within(this.#inserts.idle());
     await within(this.#unwatch?.());
@@ -360,13 +400,15 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     });
   }
 
-  #makeRoles(roles: ReadonlySet<Role>) {
+  #makeRoles(roles: ReadonlySet<Role>): Running {
     const shared = {
       engine: this.#engine as unknown as Engine<never>,
       emitter: this.#emitter,
       clock: this.#clock,
       storeClock: this.#storeClock,
       random: this.#random,
+      zoneData: this.#zoneData,
+      patient: this.#engine.watch !== undefined && this.#engine.signalsAll === true && this.#clock.patient === true,
     };
     const { worker } = this.#options;
     return {
@@ -388,8 +430,11 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
             }),
           }
         : {}),
-      ...(roles.has("ticker") ? { ticker: new Ticker(shared) } : {}),
+      ...(roles.has("ticker") ? { ticker: new Ticker({ ...shared, guardrails: this.#guardrails }) } : {}),
       ...(roles.has("janitor") ? { janitor: new Janitor(shared) } : {}),
+      sources: (roles.has("ticker") ? this.#sources : []).map(
+        (source) => new SourceRunner({ source, host: this.#host(undefined), random: this.#random }),
+      ),
     };
   }
 
@@ -428,6 +473,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       knownTask: (name) => this.#registry.task(name),
       guardrails: this.#guardrails,
       payloadBytesMax: this.#payloadBytesMax,
+      zoneData: this.#zoneData,
       tenant,
     };
   }
@@ -491,7 +537,18 @@ function checkRoles(roles: readonly Role[]): ReadonlySet<Role> {
 function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
   refuseUnknown(
     options,
-    ["engine", "handlers", "worker", "guardrails", "payloadBytesMax", "redact", "clock", "random"],
+    [
+      "engine",
+      "handlers",
+      "sources",
+      "worker",
+      "guardrails",
+      "payloadBytesMax",
+      "redact",
+      "zoneData",
+      "clock",
+      "random",
+    ],
     "",
   );
   const { engine, handlers = [], worker = {}, payloadBytesMax } = options;
@@ -525,6 +582,11 @@ function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
   if (worker.name !== undefined) checkId(worker.name, "worker.name");
   if (options.redact !== undefined && typeof options.redact !== "function") {
     throw new InvalidInputError(`redact must be a function, got ${shown(options.redact)}`, { field: "redact" });
+  }
+  if (options.zoneData !== undefined && !/^\d{4}[a-z]+$/.test(options.zoneData)) {
+    throw new InvalidInputError(`zoneData must be a version such as "2026c", got ${shown(options.zoneData)}`, {
+      field: "zoneData",
+    });
   }
   if (payloadBytesMax !== undefined && !(Number.isInteger(payloadBytesMax) && payloadBytesMax >= 1)) {
     throw new InvalidInputError(`payloadBytesMax must be a whole number of bytes, got ${shown(payloadBytesMax)}`, {

@@ -107,6 +107,8 @@ export interface ScheduleView extends DefinitionView {
   readonly disabledReason?: string;
   /** Pass it to `update` so that a change made meanwhile is not overwritten. */
   readonly revision: number;
+  /** New when a removed schedule is created again, whose revisions begin anew; pass it to `update` too. */
+  readonly incarnation: string;
   /** The next tick, before jitter; absent when there is none or it is disabled. */
   readonly nextAt?: Date;
   readonly lastTick?: Date;
@@ -129,6 +131,7 @@ export function viewSchedule(schedule: Schedule): ScheduleView {
     enabled: schedule.enabled,
     ...(schedule.disabledReason === undefined ? {} : { disabledReason: schedule.disabledReason }),
     revision: schedule.revision,
+    incarnation: schedule.incarnation,
     ...date("nextAt", schedule.cursor.nextAt),
     ...date("lastTick", schedule.lastTick),
     ...date("lastFiredAt", schedule.lastFiredAt),

@@ -17,6 +17,7 @@ import { Loop } from "./loop.ts";
 import { Prefetch } from "./prefetch.ts";
 import { describeJob, Settler } from "./settler.ts";
 import type { StoreClock } from "./store-clock.ts";
+import { WaitingJobs } from "./waiting-jobs.ts";
 
 export interface WorkerOptions {
   readonly engine: Engine<never>;
@@ -28,6 +29,8 @@ export interface WorkerOptions {
   readonly name: string;
   readonly concurrency: number;
   readonly leaseMs: number;
+  /** The engine tells of everything, on a test's clock: nobody polls. */
+  readonly patient: boolean;
   /** Only these; absent: those of the handlers' tasks, and with a handler of any task all there are. */
   readonly queues: readonly string[] | undefined;
   readonly entropy: () => Entropy;
@@ -39,6 +42,15 @@ export interface WorkerOptions {
 
 /** Settlements waiting for the store beyond which nothing new is claimed. */
 const unsettledMax = 4 * defaults.batchMax;
+
+/** Jobs that may wait beyond the prefetch, so that a tenant whose job has just come due is not behind a full buffer. */
+const latecomersMax = 16;
+
+/**
+ * So long at most, in ms, only jobs to be fetched ahead are claimed. Then those that wait run out first, as jobs of limited
+ * queues and tenants and those whose lease has ended are given only to a slot that is free.
+ */
+const openTurnMs = 250;
 
 /** So many turns in vain are made a millisecond apart: by then the store's clock has caught up with our estimate of it. */
 const vainTurnsMax = 5;
@@ -59,14 +71,19 @@ export class Worker {
   /** Attempts whose handler has not returned: each holds a slot. */
   readonly #running = new Set<Attempt>();
   readonly #whenIdle: (() => void)[] = [];
-  /** Claimed jobs that wait for a slot. */
-  #buffer: ClaimedJob[] = [];
+  readonly #waiting = new WaitingJobs();
   #limited: ReadonlySet<string> = new Set();
   #knownQueues: readonly string[] = [];
   #turns = 0;
   /** Turns in a row that found nothing though something was due. */
   #vainTurns = 0;
   #lostClaim: ClaimRequest | undefined;
+  /** When a claim last had a free slot to offer. */
+  #openedAt = 0;
+  /** When a claim last was given jobs of a limited queue: there may be more, so for a while every claim has a free slot. */
+  #limitedGivenAt = Number.NEGATIVE_INFINITY;
+  /** Something may have come due since the last claim. */
+  #woken = false;
   /** When the last handler returned or began: while any does, prefetched jobs do not wait in vain. */
   #movedAt = 0;
   #draining = false;
@@ -89,7 +106,7 @@ export class Worker {
     this.#loop = new Loop({
       clock: options.clock,
       turn: () => this.#claim(),
-      horizonMs: defaults.pollHorizonMs,
+      horizonMs: options.patient ? defaults.patientPollMs : defaults.pollHorizonMs,
       onError: (error) => options.emitter.emit("worker:error", { error, where: "claim" }),
       random: options.random,
     });
@@ -102,7 +119,14 @@ export class Worker {
 
   /** Something may be due within so many milliseconds. */
   wake(inMs: number): void {
-    if (!this.#draining) this.#loop.wake(inMs);
+    if (this.#draining) return;
+    this.#woken = true;
+    this.#loop.wake(inMs);
+  }
+
+  /** There is room for more: no news of what is due. */
+  #claimSoon(): void {
+    if (!this.#draining) this.#loop.wake(0);
   }
 
   /** Whether this worker looks at the queue, as far as it knows. */
@@ -122,10 +146,10 @@ export class Worker {
     this.#draining = true;
     await this.#atMost(timeoutMs, async () => {
       await this.#loop.stop();
-      this.#release(this.#buffer.splice(0));
+      this.#release(this.#waiting.takeAll());
       await this.#idle();
     });
-    this.#release(this.#buffer.splice(0));
+    this.#release(this.#waiting.takeAll());
     for (const attempt of this.#running) attempt.shutDown();
     // What was aborted is released at once; a store that hangs must not hang us.
     await this.#atMost(settleGraceMs, () => this.#settler.idle());
@@ -152,12 +176,12 @@ export class Worker {
     const { engine, storeClock, clock, concurrency } = this.#options;
     this.#giveBackWaiting();
     const free = concurrency - this.#running.size;
-    const ahead = this.#recovering() ? 0 : this.#prefetch.size;
-    const room = this.#quarantined() ? 0 : free + ahead - this.#buffer.length;
-    const idleMs = this.#buffer.length > 0 ? defaults.prefetchHoldMs : defaults.pollHorizonMs;
-    if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return idleMs;
+    const starts = Math.max(0, free - this.#waiting.size);
+    const room = this.#quarantined() ? 0 : this.#room(free, this.#mayRefill(starts));
+    if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return this.#lookAgainMs();
+    this.#woken = false;
     await this.#refreshQueues();
-    const request = this.#lostClaim ?? this.#request(Math.max(0, free - this.#buffer.length), room);
+    const request = this.#lostClaim ?? this.#request(starts, room);
     const sentAt = clock.monotonic();
     let answer: ClaimAnswer;
     try {
@@ -168,29 +192,61 @@ export class Worker {
       if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { ...request, repeat: true };
       throw error;
     }
-    this.#accept(answer, sentAt + request.leaseMs, request.repeat === true);
-    const waitMs = answer.nextDueAt === undefined ? defaults.pollHorizonMs : storeClock.untilMs(answer.nextDueAt);
+    const isNewLane = this.#accept(answer, sentAt + request.leaseMs, request.repeat === true);
+    const waitMs = answer.nextDueAt === undefined ? Number.POSITIVE_INFINITY : storeClock.untilMs(answer.nextDueAt);
     const inVain = answer.jobs.length === 0 && waitMs <= 0;
     this.#vainTurns = inVain ? this.#vainTurns + 1 : 0;
-    if (this.#buffer.length > 0) return defaults.prefetchHoldMs;
+    // Where one tenant's job stood behind another's, there may be a third one's.
+    if (this.#waiting.size > 0) return isNewLane && waitMs <= 0 ? 0 : defaults.prefetchHoldMs;
     if (!inVain) return Math.max(0, waitMs);
     // Due, yet nothing came. By our estimate alone, which is ahead of the store's clock by a moment? Else it is locked,
     // limited or taken by another, and backing off a little keeps it from spinning.
     return this.#vainTurns <= vainTurnsMax ? 1 : defaults.limitedBackoffMs;
   }
 
+  /** Whether to fill up the prefetch, or only once the waiting jobs have run out and a slot is free. */
+  #mayRefill(starts: number): boolean {
+    const now = this.#options.clock.monotonic();
+    if (starts > 0) this.#openedAt = now;
+    return starts > 0 || (now - this.#openedAt < openTurnMs && !this.#givesLimited());
+  }
+
+  #givesLimited(): boolean {
+    return this.#options.clock.monotonic() - this.#limitedGivenAt < openTurnMs;
+  }
+
+  /**
+   * How many jobs to claim. Even where enough wait, one more than there are lanes waiting: the store shares them out
+   * evenly, so a tenant that has none waiting here is among them.
+   */
+  #room(free: number, refills: boolean): number {
+    const most = this.#givesLimited() ? this.#options.concurrency : defaults.prefetchMax;
+    const ahead = this.#recovering() ? 0 : Math.min(this.#prefetch.size, most);
+    const room = free + ahead - this.#waiting.size;
+    const few = ahead === 0 ? 0 : Math.min(this.#waiting.lanes + 1, room + latecomersMax);
+    if (!refills) return this.#woken ? few : 0;
+    return Math.max(room, few);
+  }
+
+  /** How long nothing is claimed, unless whoever makes room wakes us sooner. */
+  #lookAgainMs(): number {
+    if (this.#waiting.size > 0) return defaults.prefetchHoldMs;
+    // A suspect's quarantine ends by itself.
+    return this.#quarantined() ? defaults.pollHorizonMs : Number.POSITIVE_INFINITY;
+  }
+
   /** Prefetched jobs that wait behind slots which hang go back, to be run by whoever is idle. */
   #giveBackWaiting(): void {
-    if (this.#buffer.length === 0) return;
+    if (this.#waiting.size === 0) return;
     if (this.#options.clock.monotonic() - this.#movedAt < defaults.prefetchHoldMs) return;
     this.#prefetch.stall();
-    this.#release(this.#buffer.splice(0));
+    this.#release(this.#waiting.takeAll());
   }
 
   /** While a job that may have crashed its worker runs here, nothing is prefetched beside it (J4). */
   #recovering(): boolean {
     for (const attempt of this.#running) if (attempt.job.recovered) return true;
-    return this.#buffer.some((job) => job.recovered);
+    return this.#waiting.some((job) => job.recovered);
   }
 
   /**
@@ -202,7 +258,7 @@ export class Worker {
     const suspect = ({ crashes }: ClaimedJob) => crashes >= defaults.quarantineCrashes;
     const since = storeClock.now() - leaseMs * defaults.extendShare;
     for (const { job, startedAt } of this.#running) if (suspect(job) && startedAt > since) return true;
-    return this.#buffer.some(suspect);
+    return this.#waiting.some(suspect);
   }
 
   #request(starts: number, room: number): ClaimRequest {
@@ -240,25 +296,24 @@ export class Worker {
     this.#knownQueues = [defaults.queue, ...stored.map(({ name }) => name).filter((name) => name !== everyQueue)];
   }
 
-  #accept(answer: ClaimAnswer, leaseEndsAt: number, repeated: boolean): void {
+  /** @returns whether a lane now stands beside others that had nothing waiting here */
+  #accept(answer: ClaimAnswer, leaseEndsAt: number, repeated: boolean): boolean {
     const { storeClock, clock } = this.#options;
     this.#limited = new Set(answer.limited);
+    if (answer.jobs.some(({ queue }) => this.#limited.has(queue))) this.#limitedGivenAt = clock.monotonic();
     const fresh = new Set(answer.jobs);
+    const lanesBefore = this.#waiting.lanes;
     for (const job of answer.jobs) {
       // What a claim that was made again finds may have been leased by its first try.
       const leftMs = repeated ? storeClock.untilMs(job.leaseUntil) - storeClock.errorMs : Number.POSITIVE_INFINITY;
       this.#leases.add(job, Math.min(leaseEndsAt, clock.monotonic() + leftMs));
-      this.#buffer.push(job);
+      this.#waiting.add(job);
     }
+    const isNewLane = this.#waiting.lanes > Math.max(1, lanesBefore);
     const back = new Set([...answer.paused, ...answer.limited]);
-    if (back.size > 0) this.#release(this.#unbuffer((job) => back.has(job.queue) && !fresh.has(job)));
+    if (back.size > 0) this.#release(this.#waiting.takeWhere((job) => back.has(job.queue) && !fresh.has(job)));
     this.#pump();
-  }
-
-  #unbuffer(which: (job: ClaimedJob) => boolean): ClaimedJob[] {
-    const taken = this.#buffer.filter(which);
-    if (taken.length > 0) this.#buffer = this.#buffer.filter((job) => !taken.includes(job));
-    return taken;
+    return isNewLane;
   }
 
   #release(jobs: readonly ClaimedJob[]): void {
@@ -270,7 +325,7 @@ export class Worker {
 
   #pump(): void {
     while (!this.#draining && this.#running.size < this.#options.concurrency) {
-      const job = this.#buffer.shift();
+      const job = this.#waiting.take();
       if (job === undefined) break;
       this.#start(job);
     }
@@ -323,8 +378,8 @@ export class Worker {
     this.#running.delete(attempt);
     if (this.#running.size === 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
     this.#pump();
-    const isShort = this.#buffer.length < this.#prefetch.size / 2 && !this.#recovering();
-    if (isShort || this.#running.size < this.#options.concurrency) this.wake(0);
+    const isShort = this.#waiting.size < this.#prefetch.size / 2 && !this.#recovering();
+    if (isShort || this.#running.size < this.#options.concurrency) this.#claimSoon();
   }
 
   #hostOf({ engine, clock, storeClock, enqueueFor, registry, emitter }: WorkerOptions): AttemptHost {
@@ -382,7 +437,7 @@ export class Worker {
 
   #afterSettled(): void {
     // A place in a limited queue, or among the unsettled, has become free.
-    if (this.#limited.size > 0 || this.#settler.unsettled === unsettledMax - 1) this.wake(0);
+    if (this.#limited.size > 0 || this.#settler.unsettled === unsettledMax - 1) this.#claimSoon();
   }
 
   // Leases
@@ -392,13 +447,13 @@ export class Worker {
       held.attempt.lose(why);
       return;
     }
-    this.#unbuffer((job) => job === held.job);
+    this.#waiting.takeWhere((job) => job === held.job);
     this.#leases.forget(held.job);
   }
 
   #cancel(held: Held): void {
     if (held.attempt !== undefined) held.attempt.cancel();
-    else if (this.#unbuffer((job) => job === held.job).length > 0) {
+    else if (this.#waiting.takeWhere((job) => job === held.job).length > 0) {
       this.#settler.settle(held.job, plainPolicy, { kind: "cancelled" }, this.#options.storeClock.now());
     }
   }

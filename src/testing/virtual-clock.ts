@@ -1,25 +1,41 @@
-// Time that stands still until a test moves it, for the runtime's loops and for engines without a server.
+// Time that stands still until a test moves it, for the runtime's loops and for engines without a server. It jumps from
+// one instant with work to the next, so that time in which nothing is due costs nothing.
 import type { Clock, Millis } from "../core/clock.ts";
-import { InvalidInputError } from "../core/errors.ts";
+import { type Duration, parseDuration } from "../core/duration.ts";
+import { Heap } from "../engines/memory/heap.ts";
 import type { Cancel, RuntimeClock } from "../runtime/clock.ts";
+import { afterMicrotasks, laterImmediate, nextTurn, pendingImmediates } from "./real-time.ts";
 
 interface Timer {
   readonly at: number;
   readonly order: number;
-  readonly callback: () => void;
+  /** Absent once it has run or was cancelled. */
+  callback: (() => void) | undefined;
 }
 
-/** Turns of the event loop without new work after which everything counts as settled. */
+/** Turns of the event loop without new work after which all is quiet, where the runtime cannot tell what is pending. */
 const quietTurns = 3;
+
+/** Turns of the event loop that code gets at one instant which goes on for ever by setImmediate. */
+const turnsMax = 200;
 
 /** A clock for `createScheduler({ clock })` and `memory({ clock })` at once. */
 export class VirtualClock implements RuntimeClock, Clock {
+  /** Time passes only when it is moved, so nobody need look whether it has. */
+  readonly patient: boolean = true;
   readonly #startedAt: Millis;
   #elapsedMs = 0;
   #jumpMs = 0;
-  readonly #timers = new Set<Timer>();
+  readonly #timers = new Heap<Timer>(
+    (a, b) => a.at - b.at || a.order - b.order,
+    ({ callback }) => callback !== undefined,
+  );
   #order = 0;
-  #soon = 0;
+  readonly #soon: (() => void)[] = [];
+  #isSoonAwaited = false;
+  #settling = 0;
+  #moving: Promise<void> = Promise.resolve();
+  #instants = 0;
 
   /** @param startAt the first instant; 2026-01-01T00:00:00Z by default */
   constructor(startAt: Date | Millis = Date.UTC(2026, 0, 1)) {
@@ -34,20 +50,30 @@ export class VirtualClock implements RuntimeClock, Clock {
   wall = (): number => this.now() + this.#jumpMs;
 
   after = (ms: number, callback: () => void): Cancel => {
-    const timer: Timer = { at: this.#elapsedMs + Math.ceil(Math.max(0, ms)), order: this.#order++, callback };
-    this.#timers.add(timer);
+    const waitMs = ms > 0 ? Math.ceil(ms) : 0;
+    const timer: Timer = { at: this.#elapsedMs + waitMs, order: this.#order++, callback };
+    this.#timers.push(timer);
     return () => {
-      this.#timers.delete(timer);
+      timer.callback = undefined;
     };
   };
 
   soon = (callback: () => void): void => {
-    this.#soon++;
-    setImmediate(() => {
-      this.#soon--;
-      callback();
-    });
+    this.#soon.push(callback);
+    // Whoever settles runs it; else the event loop does.
+    if (this.#settling === 0) this.#runSoonLater();
   };
+
+  /** When the earliest timer is to run; undefined when none is set. */
+  nextAt(): Millis | undefined {
+    const timer = this.#first();
+    return timer === undefined ? undefined : this.#startedAt + timer.at;
+  }
+
+  /** How many timers have run so far: what the time that has passed has cost. */
+  get instants(): number {
+    return this.#instants;
+  }
 
   /** Sets the machine's wall clock off by so much, as an operator or NTP might. */
   jumpWall(ms: number): void {
@@ -55,39 +81,78 @@ export class VirtualClock implements RuntimeClock, Clock {
   }
 
   /**
-   * Moves time on, running every timer on the way at its instant, and lets what they began settle.
-   * @throws InvalidInputError for less than nothing
+   * Moves time on, by milliseconds or a text such as "1d" or "1h30m". Every timer on the way runs at its instant, those
+   * of one instant in the order they were set, and what each began comes to rest before the next. A call made while
+   * time is being moved moves it further, after that.
+   * @throws InvalidInputError for what is no duration
    */
-  async advance(ms: number): Promise<void> {
-    if (!(ms >= 0 && Number.isFinite(ms))) {
-      throw new InvalidInputError(`ms must be 0 or more, got ${ms}`, { field: "ms" });
-    }
+  async advance(by: Duration): Promise<void> {
+    const ms = parseDuration(by, "by");
+    const moved = this.#moving.then(() => this.#advance(ms));
+    this.#moving = moved.catch(() => {});
+    await moved;
+  }
+
+  async #advance(ms: number): Promise<void> {
     const until = this.#elapsedMs + ms;
     await this.settle();
-    for (let next = this.#next(until); next !== undefined; next = this.#next(until)) {
-      this.#timers.delete(next);
+    for (let next = this.#first(); next !== undefined && next.at <= until; next = this.#first()) {
+      this.#timers.pop();
       this.#elapsedMs = Math.max(this.#elapsedMs, next.at);
-      next.callback();
+      this.#instants++;
+      const { callback } = next;
+      next.callback = undefined;
+      callback?.();
       await this.settle();
     }
     this.#elapsedMs = until;
     await this.settle();
   }
 
-  /** Lets everything that needs no time come to rest. */
+  /**
+   * Lets everything that needs no time come to rest: promises, `setImmediate` and `process.nextTick`, in chains of any
+   * length. What waits for the world outside (a file, a socket, a real timer) is not waited for.
+   */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < quietTurns; quiet = this.#soon > 0 ? 0 : quiet + 1) {
-      await new Promise<void>((resolve) => setImmediate(resolve));
+    this.#settling++;
+    try {
+      let turns = 0;
+      for (let quiet = 0; quiet < 1 && turns < turnsMax; turns++) {
+        await afterMicrotasks();
+        while (this.#soon.length > 0) {
+          this.#runSoon();
+          await afterMicrotasks();
+        }
+        await nextTurn();
+        const pending = pendingImmediates?.() ?? turns < quietTurns - 1;
+        quiet = this.#soon.length > 0 || pending ? 0 : 1;
+      }
+    } finally {
+      this.#settling--;
     }
+    if (this.#settling === 0 && this.#soon.length > 0) this.#runSoonLater();
   }
 
-  #next(until: number): Timer | undefined {
-    let first: Timer | undefined;
-    for (const timer of this.#timers) {
-      if (timer.at > until) continue;
-      if (first === undefined || timer.at < first.at || (timer.at === first.at && timer.order < first.order))
-        first = timer;
+  #runSoonLater(): void {
+    if (this.#isSoonAwaited) return;
+    this.#isSoonAwaited = true;
+    laterImmediate(() => {
+      this.#isSoonAwaited = false;
+      this.#runSoon();
+      if (this.#soon.length > 0) this.#runSoonLater();
+    });
+  }
+
+  #runSoon(): void {
+    // One after another, so that one which throws takes no other with it; those set meanwhile have the next round.
+    for (let left = this.#soon.length; left > 0; left--) this.#soon.shift()?.();
+  }
+
+  #first(): Timer | undefined {
+    for (let top = this.#timers.peek(); top !== undefined; top = this.#timers.peek()) {
+      if (top.callback !== undefined) return top;
+      this.#timers.pop();
     }
-    return first;
+    return undefined;
   }
 }

@@ -57,6 +57,27 @@ describe("punctual.config", () => {
     expect(items.map(({ id }) => id)).toEqual(["daily"]);
   });
 
+  it("C9 gives serve its schedule sources, and limits to it and to what defines schedules", async () => {
+    place.write(
+      "punctual.config.ts",
+      `import { every, scheduleSource } from ${product};
+       import { defineConfig } from ${JSON.stringify(source("cli/config.ts"))};
+       const load = () => [{ id: 1, period: "1h" }, { id: 2, period: "1m" }];
+       const toSchedule = ({ period }) => ({ task: "ping", when: every(period) });
+       export default defineConfig({
+         sources: [scheduleSource({ name: "pings", load, toSchedule })],
+         guardrails: { minInterval: "5m" },
+       });`,
+    );
+    const serving = place.start(["serve", "--roles", "ticker"]);
+    await serving.until(/error +source: source pings, record 2: tenant default: minIntervalMs is 5m/);
+    expect(serving.stdout).toMatch(/^sources +pings$/m);
+    const { items } = await place.json<{ items: { id: string }[] }>("schedules", "list");
+    expect(items.map(({ id }) => id)).toEqual(["pings/1"]);
+    const created = await place.run(["schedules", "create", "a", "--task", "ping", "--every", "1m", "--json"]);
+    expect([created.code, failureIn(created).code]).toEqual([1, "LIMIT_EXCEEDED"]);
+  });
+
   it("gives way to options and goes before the environment", async () => {
     place.write("punctual.config.mjs", 'export const engine = "sqlite:./config.db"; export const roles = ["ticker"];');
     const env = { PUNCTUAL_URL: "sqlite:./environment.db" };
@@ -101,6 +122,13 @@ describe("punctual.config", () => {
     ["export default { concurrency: '5' };", "punctual.config.mjs: concurrency"],
     ["export default { roles: 'worker' };", "punctual.config.mjs: roles"],
     ["export default { roles: ['boss'] };", "punctual.config.mjs: roles"],
+    ["export default { sources: {} };", "punctual.config.mjs: sources"],
+    ["export default { roles: ['ticker'], sources: [{}] };", "punctual.config.mjs: sources[0]"],
+    ["export default { guardrails: 5 };", "punctual.config.mjs: guardrails"],
+    [
+      "export default { roles: ['ticker'], guardrails: { minInterval: 'x' } };",
+      "punctual.config.mjs: guardrails.minInterval",
+    ],
     ["export default { queues: 'a' };", "punctual.config.mjs: queues"],
     ["export default { roles: ['ticker'], queues: ['a b'] };", "punctual.config.mjs: queues"],
     ["export default { tasks: './none.ts' };", "punctual.config.mjs: tasks"],

@@ -124,6 +124,21 @@ describe("examine", () => {
     ]);
   });
 
+  it("J12 counts tenants whose due jobs wait for their own limits, and blames no worker", async () => {
+    await withClock(-hourMs, async (scheduler, engine) => {
+      await scheduler.tenants.limit("acme", { concurrency: 1 });
+      for (let count = 0; count < 2; count++) await scheduler.enqueue("add", [1], { tenant: "acme" });
+      await engine.jobs.claim(claimRequest({ wants: [{ queue: "default", limit: 9 }], leaseMs: 2 * hourMs }));
+    });
+    const found = await troubles();
+    expect(found.map(({ check, status }) => [check, status])).toEqual([
+      ["backlog", "warn"],
+      ["tenants", "warn"],
+    ]);
+    expect(found[0]?.mend).toContain("Its tenant acme is at its own limit");
+    expect(found[1]?.what).toBe("1 tenant has due jobs that wait for its own concurrency or rate: acme");
+  });
+
   it("J4 finds leases that ended and that nobody recovers", async () => {
     await withClock(-hourMs, async (scheduler, engine) => {
       await enqueue(scheduler);

@@ -10,7 +10,7 @@ describe("the command line", () => {
   it("prints its help and its version", async () => {
     const help = await place.run(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
-    for (const name of ["serve", "enqueue", "jobs", "schedules", "next", "stats", "queues"]) {
+    for (const name of ["serve", "enqueue", "jobs", "schedules", "next", "stats", "queues", "tenants"]) {
       expect(help.stdout).toMatch(new RegExp(`^ {2}${name}\\b`, "m"));
     }
     expect((await place.run(["--version"])).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

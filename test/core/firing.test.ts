@@ -1,8 +1,10 @@
 // Firing as a pure decision: ticks that are held, and triggers that are made again.
 import { describe, expect, test } from "vitest";
-import { type DueSchedule, decideFiring, decideTrigger, type FireStep } from "../../src/core/firing.ts";
+import { decideFiring } from "../../src/core/firing.ts";
 import { operationJobId } from "../../src/core/id.ts";
+import { decideBackfill, decideTrigger } from "../../src/core/operations.ts";
 import type { HeldTick, OverlapPolicy, Schedule } from "../../src/core/schedule.ts";
+import type { DueSchedule, FireStep } from "../../src/core/step.ts";
 
 const now = Date.UTC(2026, 0, 1);
 const held: HeldTick = { tick: now - 60_000, dueAt: now - 60_000, missed: 0 };
@@ -78,5 +80,100 @@ describe("a trigger made again", () => {
     const own = { ...held, operation: "op-1" };
     const step = trigger({ schedule: schedule("queue", own), unfinished: [{ id: "j", state: "active" }] });
     expect([step?.held, step?.skipped, step?.to.held]).toEqual([own, [], own]);
+  });
+});
+
+describe("a tenant's room", () => {
+  const due = (
+    id: string,
+    overlap: OverlapPolicy,
+    parts: Partial<DueSchedule> = {},
+    tenant = "default",
+  ): DueSchedule => {
+    const stored = { ...schedule(overlap, undefined), id, tenant };
+    return {
+      schedule: { ...stored, cursor: { ...stored.cursor, after: now - 60_000, nextAt: now } },
+      unfinished: [],
+      ...parts,
+    };
+  };
+  const limited = { from: now, to: now, count: 1, reason: "limit" };
+
+  test("N2 is shared by its schedules, and ticks beyond it are skipped with their reason", () => {
+    const steps = decideFiring(
+      [
+        due("a", "allow", { room: 2 }),
+        due("b", "skip", { room: 2 }),
+        due("c", "queue", { room: 2 }),
+        due("d", "allow", { room: 1 }, "acme"),
+        due("e", "allow", {}, "globex"),
+      ],
+      now,
+    );
+    expect(steps.map((step) => step.fired.length)).toEqual([1, 1, 0, 1, 1]);
+    expect(steps[2]?.skipped).toEqual([limited]);
+    expect(steps[2]?.to).toMatchObject({ missed: 1, ticksFired: 1, cursor: { after: now } });
+  });
+
+  test("N2 is given back by the jobs that `replace` cancels, one for one even beyond the limit", () => {
+    const pending = [{ id: "j", state: "pending" as const }];
+    const steps = decideFiring(
+      [due("a", "replace", { room: -3, unfinished: pending }), due("b", "replace", { room: -3 })],
+      now,
+    );
+    expect(steps.map((step) => [step.cancel, step.fired.length])).toEqual([
+      [["j"], 1],
+      [[], 0],
+    ]);
+    const [many] = decideFiring(
+      [
+        due("a", "replace", { room: 0, unfinished: [...pending, { id: "k", state: "pending" }] }),
+        due("b", "allow", { room: 0 }),
+      ],
+      now,
+    ).slice(1);
+    expect(many?.fired).toHaveLength(1);
+  });
+
+  test("N2 is not taken by a tick that is held", () => {
+    const [step] = decideFiring([due("a", "queue", { room: 0, unfinished: [{ id: "j", state: "active" }] })], now);
+    expect([step?.to.held?.tick, step?.skipped]).toEqual([now, []]);
+  });
+
+  test("N2 a trigger beyond it is an error, and so is a backfill", () => {
+    const full = due("a", "allow", { room: 0 });
+    expect(() => decideTrigger("op-1")([full], now)).toThrow(/maxPendingJobs leaves room for 0/);
+    const { incarnation } = full.schedule;
+    const backfill = { operation: "op-1", incarnation, ticks: [now - 60_000, now], overlap: "allow" as const };
+    expect(() => decideBackfill(backfill)([{ ...full, room: 1 }], now)).toThrow(/maxPendingJobs leaves room for 0/);
+    expect(decideBackfill(backfill)([{ ...full, room: 2 }], now)[0]?.fired).toHaveLength(2);
+  });
+});
+
+describe("runs of ticks that did not fire", () => {
+  test("S4 do not reach over ticks that were told before", () => {
+    const stored = schedule("replace", { ...held, tick: now - 10 * 60_000 });
+    const late = { ...stored, cursor: { ...stored.cursor, after: now - 3 * 60_000, nextAt: now - 2 * 60_000 } };
+    const definition = { ...late.definition, catchUp: { policy: "all" as const, limit: 100 } };
+    const [step] = decideFiring([{ schedule: { ...late, definition }, unfinished: [] }], now);
+    expect(step?.fired.map(({ tick }) => tick)).toEqual([now]);
+    expect(step?.skipped.map(({ from, to, count }) => [from - now, to - now, count])).toEqual([
+      [-120_000, -60_000, 2],
+      [-600_000, -600_000, 1],
+    ]);
+  });
+
+  test("S4 that join keep saying that counting stopped", () => {
+    const stored = schedule("allow", undefined);
+    const after = now - 100 * 24 * 3_600_000;
+    const catchUp = { policy: "all" as const, limit: 2 };
+    const definition = { ...stored.definition, catchUp };
+    const due = {
+      schedule: { ...stored, definition, ruleSetAt: after, cursor: { ...stored.cursor, after } },
+      unfinished: [],
+      room: 0,
+    };
+    const [step] = decideFiring([due], now);
+    expect(step?.skipped).toEqual([{ from: after + 60_000, to: now, count: 10_003, capped: true, reason: "limit" }]);
   });
 });

@@ -1,9 +1,17 @@
 // What a test process and the process of a remote engine say to each other, over Node's IPC with structured clones.
 import type { Millis } from "../../src/core/clock.ts";
 import type { FireRequest } from "../../src/core/engine.ts";
-import { type Decide, decideFiring } from "../../src/core/firing.ts";
+import { decideFiring } from "../../src/core/firing.ts";
+import type { Backfill } from "../../src/core/operations.ts";
 import type { Signal } from "../../src/core/signal.ts";
-import { type TriggerParts, triggerDecision, triggerParts } from "../../src/testing/conformance/builders.ts";
+import type { Decide } from "../../src/core/step.ts";
+import {
+  backfillDecision,
+  backfillOf,
+  type TriggerParts,
+  triggerDecision,
+  triggerParts,
+} from "../../src/testing/conformance/builders.ts";
 
 /** One call of a contract method on the engine of a store; the test clock travels with it. */
 export interface Call {
@@ -20,7 +28,10 @@ export type Reply =
   | { readonly store: string; readonly signal: Signal };
 
 /** A decision by its name: functions do not travel. */
-export type NamedDecision = { readonly decide: "firing" } | ({ readonly decide: "trigger" } & TriggerParts);
+export type NamedDecision =
+  | { readonly decide: "firing" }
+  | ({ readonly decide: "trigger" } & TriggerParts)
+  | ({ readonly decide: "backfill" } & Backfill);
 
 /** A fire request that can travel. */
 export type NamedFire = Omit<FireRequest, "decide"> & { readonly decision: NamedDecision };
@@ -28,10 +39,19 @@ export type NamedFire = Omit<FireRequest, "decide"> & { readonly decision: Named
 /** The name of a decision; undefined for one that a fact made itself. */
 export function nameDecision(decide: Decide): NamedDecision | undefined {
   if (decide === decideFiring) return { decide: "firing" };
-  const parts = triggerParts(decide);
-  return parts === undefined ? undefined : { decide: "trigger", ...parts };
+  const trigger = triggerParts(decide);
+  if (trigger !== undefined) return { decide: "trigger", ...trigger };
+  const backfill = backfillOf(decide);
+  return backfill === undefined ? undefined : { decide: "backfill", ...backfill };
 }
 
 export function decisionOf(named: NamedDecision): Decide {
-  return named.decide === "firing" ? decideFiring : triggerDecision(named.operation, named.tick);
+  switch (named.decide) {
+    case "firing":
+      return decideFiring;
+    case "trigger":
+      return triggerDecision(named.operation, named.tick);
+    case "backfill":
+      return backfillDecision(named);
+  }
 }

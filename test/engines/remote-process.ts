@@ -89,7 +89,7 @@ export function remoteEngine(
       claim: (request) => call("jobs.claim", request),
       extend: (extensions, leaseMs) => call("jobs.extend", extensions, leaseMs),
       settle: (settlements) => call("jobs.settle", settlements),
-      change: (changes) => call("jobs.change", changes),
+      change: (changes, guardrails) => call("jobs.change", changes, guardrails),
       get: (id, tenant) => call("jobs.get", id, tenant),
       list: (filter, page) => call("jobs.list", filter, page),
       stats: (filter) => call("jobs.stats", filter),
@@ -108,6 +108,11 @@ export function remoteEngine(
       },
     },
     queues: { put: (changes, actor) => call("queues.put", changes, actor), list: () => call("queues.list") },
+    tenants: {
+      put: (changes, actor) => call("tenants.put", changes, actor),
+      get: (ids) => call("tenants.get", ids),
+      list: (filter, page) => call("tenants.list", filter, page),
+    },
     records: {
       get: (keys) => call("records.get", keys),
       put: (puts) => call("records.put", puts),
@@ -150,7 +155,7 @@ export function alternating(first: Engine, second: Engine): Engine {
       claim: (request) => next().jobs.claim(request),
       extend: (extensions, leaseMs) => next().jobs.extend(extensions, leaseMs),
       settle: (settlements) => next().jobs.settle(settlements),
-      change: (changes) => next().jobs.change(changes),
+      change: (changes, guardrails) => next().jobs.change(changes, guardrails),
       get: (id, tenant) => next().jobs.get(id, tenant),
       list: (filter, page) => next().jobs.list(filter, page),
       stats: (filter) => next().jobs.stats(filter),
@@ -164,6 +169,11 @@ export function alternating(first: Engine, second: Engine): Engine {
       fire: (request) => next().schedules.fire(request),
     },
     queues: { put: (changes, actor) => next().queues.put(changes, actor), list: () => next().queues.list() },
+    tenants: {
+      put: (changes, actor) => next().tenants.put(changes, actor),
+      get: (ids) => next().tenants.get(ids),
+      list: (filter, page) => next().tenants.list(filter, page),
+    },
     records: {
       get: (keys) => next().records.get(keys),
       put: (puts) => next().records.put(puts),

@@ -75,6 +75,29 @@ describe.each(Object.entries(stores))("explain on %s", (_name, make) => {
       expect(await why({ job: id })).toContain("Nothing holds it back: the next claim takes it.");
     });
 
+    test("J12 its tenant is at its concurrency: what it waits for", async () => {
+      await engine.tenants.put([{ id: tenant, concurrency: 1 }]);
+      await activeJob(engine, { queue: "other" });
+      const { id } = await insertJob(engine);
+      clock.advance(hourMs);
+      const said = await why({ job: id });
+      expect(said).toContain(
+        "Tenant acme runs at most 1 job at once over all queues, and 1 of them is running: it waits for one to end.",
+      );
+      expect(said).not.toContain("Nobody takes jobs");
+      const { facts } = await createScheduler({ engine }).explain({ job: id });
+      expect(facts).toMatchObject({ tenantLimits: { active: 1, concurrency: 1 } });
+    });
+
+    test("J12 its tenant has used up its rate: when the next may start", async () => {
+      await engine.tenants.put([{ id: tenant, rate: { count: 1, periodMs: minuteMs } }]);
+      await activeJob(engine, { queue: "other" });
+      const { id } = await insertJob(engine);
+      expect(await why({ job: id })).toContain(
+        "Tenant acme starts at most 1 per 1m over all queues, counted in slices of 6s, and they are used up: the next at 2030-01-01T00:01:06Z (in 1m6s).",
+      );
+    });
+
     test("J5 due for long while nobody claims: no worker", async () => {
       const { id } = await insertJob(engine);
       clock.advance(hourMs);

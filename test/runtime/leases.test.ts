@@ -4,7 +4,7 @@ import { memory } from "../../src/engines/memory/index.ts";
 import { type Context, handle, LeaseLostError, type TaskOptions, task } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
 import { answersAfter, notWritten } from "./faulty.ts";
-import { aborted, gate, minuteMs, type RigOptions, rig, secondMs } from "./rig.ts";
+import { aborted, gate, minuteMs, PollingClock, type RigOptions, rig, secondMs } from "./rig.ts";
 
 const forever = () => new Promise(() => {});
 
@@ -143,7 +143,7 @@ describe("lease", () => {
   });
 
   test("J4 a blocked event loop is warned about", async () => {
-    const clock = new VirtualClock();
+    const clock = new PollingClock();
     const { monotonic } = clock;
     let blockedMs = 0;
     clock.monotonic = () => monotonic() + blockedMs;

@@ -39,9 +39,14 @@ export interface RigOptions extends Omit<SchedulerOptions<never>, "engine" | "cl
   readonly engine?: Engine;
 }
 
-/** A scheduler over a memory engine of its own, all on one virtual clock. */
+/** A virtual clock on which loops poll, as they do on the machine's. */
+export class PollingClock extends VirtualClock {
+  override readonly patient = false;
+}
+
+/** A scheduler over a memory engine of its own, all on one clock; by default one on which loops poll. */
 export function rig(options: RigOptions = {}): Rig {
-  const { clock = new VirtualClock(), engine = memory({ clock }), ...rest } = options;
+  const { clock = new PollingClock(), engine = memory({ clock }), ...rest } = options;
   return rigOn(engine, clock, rest);
 }
 

@@ -3,8 +3,7 @@ import { describe, expect, test } from "vitest";
 import { memory } from "../../src/engines/memory/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { cron, every, handle, once, task } from "../../src/index.ts";
-import { VirtualClock } from "../../src/testing/index.ts";
-import { dayMs, gate, hourMs, minuteMs, type Rig, rig, rigOn, secondMs } from "./rig.ts";
+import { dayMs, gate, hourMs, minuteMs, PollingClock, type Rig, rig, rigOn, secondMs } from "./rig.ts";
 
 const report = task("report");
 const begin = Date.UTC(2026, 0, 1);
@@ -28,11 +27,11 @@ describe("one fire per tick", () => {
   test.each(["memory", "sqlite"] as const)(
     "S2 two replicas with skewed wall clocks fire each tick once, on time (%s)",
     async (name) => {
-      const clock = new VirtualClock();
+      const clock = new PollingClock();
       const engine = name === "memory" ? memory({ clock }) : sqlite(":memory:", { clock });
       // A replica's own wall clock is off by an hour either way; monotonic time and the store's are shared.
       const skewed = (ms: number) =>
-        Object.assign(Object.create(clock) as VirtualClock, { wall: () => clock.now() + ms });
+        Object.assign(Object.create(clock) as PollingClock, { wall: () => clock.now() + ms });
       const one = recorder();
       const two = recorder();
       const early = rigOn(engine, skewed(hourMs), { handlers: [one.handler] });
@@ -51,7 +50,7 @@ describe("one fire per tick", () => {
   );
 
   test("S2 of two tickers the one that fired last goes first, the other gives it a head start", async () => {
-    const clock = new VirtualClock();
+    const clock = new PollingClock();
     const engine = memory({ clock });
     const pair = [rig({ clock, engine }), rig({ clock, engine })];
     await pair[0]?.scheduler.schedules.create("s", { task: report, when: every("5s"), overlap: "allow" });
@@ -208,7 +207,7 @@ describe("downtime", () => {
 
 describe("restarts", () => {
   test("D3 an ensure at every boot keeps the next tick, so frequent restarts do not starve it", async () => {
-    const clock = new VirtualClock();
+    const clock = new PollingClock();
     const engine = memory({ clock });
     const { ticks, handler } = recorder();
     const outcomes: string[] = [];
@@ -237,7 +236,7 @@ describe("restarts", () => {
   });
 
   test("S7 a disabled and a removed schedule fire nothing on any replica", async () => {
-    const clock = new VirtualClock();
+    const clock = new PollingClock();
     const engine = memory({ clock });
     const one = rig({ clock, engine, handlers: [recorder().handler] });
     const two = rig({ clock, engine, handlers: [recorder().handler] });
@@ -257,7 +256,7 @@ describe("restarts", () => {
   });
 
   test("S8 a schedule that cannot be evaluated is disabled with its reason; its neighbours fire", async () => {
-    const clock = new VirtualClock();
+    const clock = new PollingClock();
     const { scheduler, faulty, start, named } = rig({ clock, handlers: [recorder().handler] });
     await scheduler.schedules.create("good", { task: report, when: every("10s"), overlap: "allow" });
     await scheduler.schedules.create("bad", { task: report, when: cron("*/10 * * * * *"), overlap: "allow" });

@@ -4,7 +4,7 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import { memory } from "../../src/engines/memory/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { createScheduler, handle, type InputOf, task } from "../../src/index.ts";
+import { createScheduler, handle, type InputOf, type ScheduleItem, task } from "../../src/index.ts";
 import { rejection } from "./rig.ts";
 
 const schema = z.object({ account: z.string(), day: z.string().transform((text) => new Date(text)) });
@@ -41,6 +41,37 @@ describe("types", () => {
     // @ts-expect-error: `account` is a text
     const wrong = schedules.create("s", { task: report, input: { account: 1, day: "x" }, when });
     expect(await rejection(wrong)).toMatchObject({ field: "input.account" });
+    // @ts-expect-error: the task needs an input
+    expect(await rejection(schedules.ensure("s", { task: report, when }))).toMatchObject({ field: "input" });
+    const plain = task("plain");
+    expect((await schedules.ensure("plain", { task: plain, when })).outcome).toBe("created");
+    expect((await schedules.ensure("named", { task: "named", when })).outcome).toBe("created");
+    expect((await schedules.update("plain", { jitter: "1s" })).jitterMs).toBe(1_000);
+  });
+
+  test("J13 the input of each of many schedules is typed from its own task", async () => {
+    const { schedules } = createScheduler({ engine: memory() });
+    const when = { kind: "every", everyMs: 60_000 } as const;
+    const input = { account: "a", day: "2026-01-01" };
+    const counted = task<number>("counted");
+    const items = [
+      { id: "a", task: report, input, when },
+      { id: "b", task: counted, input: 1, when },
+    ] as const;
+    expect(await schedules.ensureMany(items)).toHaveLength(2);
+    expect(await schedules.ensureMany([{ id: "c", task: "named", when }])).toHaveLength(1);
+    const many: ScheduleItem[] = ["d", "e"].map((id) => ({ id, task: report, input, when }));
+    expect(await schedules.ensureMany(many)).toHaveLength(2);
+    const wrong = [
+      { id: "f", task: counted, input: 1, when },
+      { id: "g", task: report, input: { account: 1, day: "x" }, when },
+    ] as const;
+    // @ts-expect-error: the second's `account` is a text
+    expect(await rejection(schedules.ensureMany(wrong))).toMatchObject({ field: "input.account" });
+    expect(
+      // @ts-expect-error: `counted` needs an input
+      await schedules.ensureMany([{ id: "h", task: counted, when }]),
+    ).toHaveLength(1);
   });
 
   test("J1 using() is a type error on an engine without transactions, and throws", () => {
@@ -75,9 +106,10 @@ describe("types", () => {
     expect(() => scheduler.on("job:done", () => {})).toThrow("job:done");
   });
 
-  test("N1 a tenant handle has neither queues nor start", () => {
+  test("N1 a tenant handle changes no queue and no limit, and starts nothing", () => {
     const acme = createScheduler({ engine: memory() }).tenant("acme");
-    expectTypeOf(acme).not.toHaveProperty("queues");
+    expectTypeOf(acme.queues).not.toHaveProperty("pause");
+    expectTypeOf(acme).not.toHaveProperty("tenants");
     expectTypeOf(acme).not.toHaveProperty("start");
     expect(Object.keys(acme).sort()).toEqual([
       "enqueue",
@@ -85,6 +117,8 @@ describe("types", () => {
       "events",
       "explain",
       "jobs",
+      "limits",
+      "queues",
       "schedules",
       "stats",
       "timers",

@@ -2,10 +2,10 @@
 // long after the process was told that nobody knows. What has been sent is the store's, whatever becomes of the process.
 import type { ClaimRequest, Engine, FireAnswer, FireRequest, Unwatch } from "../../src/core/engine.ts";
 import { NotWrittenError, OutcomeUnknownError } from "../../src/core/errors.ts";
-import type { FireStep } from "../../src/core/firing.ts";
 import { canonicalJson } from "../../src/core/payload.ts";
 import type { Schedule } from "../../src/core/schedule.ts";
 import type { Signal } from "../../src/core/signal.ts";
+import type { FireStep } from "../../src/core/step.ts";
 import type { Cancel } from "../../src/runtime/clock.ts";
 import type { Random } from "./random.ts";
 import type { PromiseId } from "./scene.ts";

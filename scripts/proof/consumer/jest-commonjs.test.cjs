@@ -4,8 +4,10 @@ const punctual = require("punctual");
 const { connect } = require("punctual/connect");
 const { sqlite } = require("punctual/sqlite");
 const { memory } = require("punctual/memory");
-const { VirtualClock } = require("punctual/testing");
+const testing = require("punctual/testing");
+const { runConformance, TestClock } = require("punctual/testing/conformance");
 const { checkFacts } = require("./facts.cjs");
+const { conformance, kitFacts } = require("./kit-facts.cjs");
 
 test("jobs run on sqlite", () =>
   checkFacts({ scheduler: punctual, definitions: punctual, engine: sqlite(":memory:") }));
@@ -37,7 +39,7 @@ test("a busy file is waited for", async () => {
 });
 
 test("a virtual clock drives a timer", async () => {
-  const clock = new VirtualClock();
+  const clock = new testing.VirtualClock();
   const greet = punctual.task("greet");
   const ran = jest.fn();
   const engine = memory({ clock });
@@ -50,3 +52,23 @@ test("a virtual clock drives a timer", async () => {
   expect(ran).toHaveBeenCalledTimes(1);
   await scheduler.stop();
 });
+
+afterEach(() => jest.useRealTimers());
+
+for (const { name, run } of kitFacts({ punctual, testing })) {
+  test(name, run);
+  test(`with fake timers, ${name}`, async () => {
+    jest.useFakeTimers();
+    await run();
+  });
+}
+
+test("Jest's matchers stand in matches", async () => {
+  const t = await testing.testScheduler();
+  await t.enqueue("mail", { to: "ada" });
+  await t.expectEnqueued("mail", { input: { to: expect.any(String) } });
+  await t.expectNotEnqueued("mail", { input: { to: expect.stringContaining("eve") } });
+  await t.stop();
+});
+
+conformance({ memory, runConformance, TestClock }, { describe, test });

@@ -17,7 +17,8 @@ import { defineConfig } from "punctual/config";
 import { type ConnectOptions, connect } from "punctual/connect";
 import { memory } from "punctual/memory";
 import { type Database, type SqliteOptions, sqlite } from "punctual/sqlite";
-import { VirtualClock } from "punctual/testing";
+import { type JobMatch, type TestScheduler, testScheduler, testSchedulerOn, VirtualClock } from "punctual/testing";
+import { runConformance } from "punctual/testing/conformance";
 
 const greet = task<{ name: string }>("greet", { retry: { attempts: 3 }, timeout: "5s" });
 type Input = InputOf<typeof greet>;
@@ -63,3 +64,18 @@ export const config = defineConfig({
   schedules: [{ id: "s", task: "greet", when: every("1m") }],
 });
 export const engineOfUrl: Promise<Engine> = connect("memory:", options);
+
+export async function testIt(): Promise<TestScheduler<Database>> {
+  const t = await testScheduler({ handlers: [handle(greet, () => t.clock.now())], startAt: "2026-03-28T09:00" });
+  const match: JobMatch<Input> = { input: { name: "Ada" }, dueIn: "1h" };
+  const { output }: JobView = await t.expectCompleted(greet, match);
+  // @ts-expect-error the input has no such member
+  await t.expectEnqueued(greet, { input: { nam: output } });
+  // @ts-expect-error memory has no transactions
+  t.scheduler.using({});
+  const on = await testSchedulerOn((clock) => sqlite(":memory:", { clock }), { handlers, mode: "manual" });
+  const database: Database | undefined = undefined;
+  if (database !== undefined) on.scheduler.using(database);
+  return on;
+}
+export const conformance = runConformance;

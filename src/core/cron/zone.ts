@@ -53,16 +53,18 @@ type Growing = { -readonly [Key in keyof Segment]: Segment[Key] };
 export class Zone {
   /** The canonical spelling of the zone's IANA id. */
   readonly id: string;
-  readonly #format: Intl.DateTimeFormat;
+  readonly #probe: (instant: number) => number;
   #segments: Growing[] = [];
   #from = Number.POSITIVE_INFINITY;
   #to = Number.NEGATIVE_INFINITY;
   #recent: Segment = NOTHING;
 
-  constructor(id: string) {
+  /** @param probe wall time minus instant in ms; what the runtime's `Intl` says when absent */
+  constructor(id: string, probe?: (instant: number) => number) {
     this.id = id;
-    this.#format = offsetFormat(id);
-    const { timeZone } = this.#format.resolvedOptions();
+    const format = offsetFormat(id);
+    this.#probe = probe ?? ((instant) => offsetOf(format, instant));
+    const { timeZone } = format.resolvedOptions();
     if (/^(UTC|GMT|Etc\/.*)$/.test(timeZone)) {
       const offset = this.#probe(0);
       this.#from = Number.NEGATIVE_INFINITY;
@@ -168,10 +170,6 @@ export class Zone {
     }
     return found;
   }
-
-  #probe(instant: number): number {
-    return offsetOf(this.#format, instant);
-  }
 }
 
 function wholeDays(instant: number): number {
@@ -179,10 +177,22 @@ function wholeDays(instant: number): number {
 }
 
 const zones = new Map<string, Zone>();
+let standIns: ReadonlyMap<string, Zone> | undefined;
+
+/** Runs something synchronous with zones of other rules than the runtime's, as a replica with other data would. */
+export function withZones<T>(others: readonly Zone[], work: () => T): T {
+  const before = standIns;
+  standIns = new Map(others.map((zone) => [zone.id, zone]));
+  try {
+    return work();
+  } finally {
+    standIns = before;
+  }
+}
 
 /** The zone of an IANA id, in any case; the same object for the same zone. Throws `InvalidTimeZoneError`. */
 export function getZone(id: string): Zone {
-  const known = zones.get(id);
+  const known = standIns?.get(id) ?? zones.get(id);
   if (known !== undefined) return known;
   const canonical = canonicalZoneId(id);
   let zone = zones.get(canonical);

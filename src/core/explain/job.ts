@@ -91,6 +91,7 @@ function waiting(facts: JobFacts): string[] {
       `Queue ${job.queue} starts at most ${rate}, counted in slices of ${span(rateSliceMs(queue.rate))}, and they are used up: the next at ${at(regainAt, now)}.`,
     );
   }
+  reasons.push(...tenantWaits(facts));
   const limited = reasons.length > 0;
   if (ahead > 0) {
     const count = ahead >= aheadMax ? `${aheadMax.toLocaleString("en")} or more jobs` : counted(ahead, "job");
@@ -106,6 +107,23 @@ function waiting(facts: JobFacts): string[] {
   // Behind others it may still be that nobody comes; not while a pause or a limit says why.
   if (limited || (reasons.length > 0 && ahead === 0)) return reasons;
   return [...reasons, ...nobody(facts)];
+}
+
+/** What of its tenant's own limits keeps a due job from being claimed. */
+function tenantWaits({ job, now, tenantLimits }: JobFacts): string[] {
+  const { concurrency, rate, active = 0, regainAt } = tenantLimits ?? {};
+  const reasons: string[] = [];
+  if (concurrency !== undefined && active >= concurrency) {
+    reasons.push(
+      `Tenant ${job.tenant} runs at most ${counted(concurrency, "job")} at once over all queues, and ${active} of them ${active === 1 ? "is" : "are"} running: it waits for one to end.`,
+    );
+  }
+  if (rate !== undefined && regainAt !== undefined && regainAt > now) {
+    reasons.push(
+      `Tenant ${job.tenant} starts at most ${rate.count} per ${span(rate.periodMs)} over all queues, counted in slices of ${span(rateSliceMs(rate))}, and they are used up: the next at ${at(regainAt, now)}.`,
+    );
+  }
+  return reasons;
 }
 
 /** A due job that nothing holds: somebody should have come. */
@@ -132,7 +150,7 @@ function pauses({ job, queue, allPaused, pause, now }: JobFacts, begin: string):
 }
 
 function active(facts: JobFacts): string[] {
-  const { job, now, events, regainAt } = facts;
+  const { job, now, events, regainAt, tenantLimits } = facts;
   const { worker = "(unknown)", claimedAt = now, leaseUntil = now } = job;
   const sentences = [`Worker ${worker} has had it since ${at(claimedAt, now)}, as attempt ${job.attempt}.`];
   if (leaseUntil > now)
@@ -144,6 +162,8 @@ function active(facts: JobFacts): string[] {
     );
     if (regainAt !== undefined && regainAt > now)
       sentences.push(`The queue's rate limit allows that at ${at(regainAt, now)}.`);
+    if (tenantLimits?.regainAt !== undefined && tenantLimits.regainAt > now)
+      sentences.push(`Its tenant's rate limit allows that at ${at(tenantLimits.regainAt, now)}.`);
   }
   if (job.started === false) sentences.push("It was fetched ahead: its handler has not been called yet.");
   if (job.progress !== undefined) sentences.push(`Its handler says that ${Math.round(job.progress * 100)}% are done.`);

@@ -4,8 +4,10 @@ import { defaults } from "../defaults.ts";
 import type { StoredEvent } from "../events.ts";
 import { offsetMs } from "../firing.ts";
 import { type Job, shownState } from "../job.ts";
+import { isLeftAlone } from "../retiming.ts";
 import type { Rule } from "../rule.ts";
 import type { Schedule } from "../schedule.ts";
+import { zoneDataIn } from "../zone-rules.ts";
 import { at, counted, oneLine, rfc3339, span } from "./words.ts";
 
 /** What an explanation of a schedule is made from. */
@@ -18,6 +20,8 @@ export interface ScheduleFacts {
   readonly events: readonly StoredEvent[];
   readonly allPaused: boolean;
   readonly queuePaused: boolean;
+  /** The version of the time zone data of the process that asks, where it is known. */
+  readonly zoneData?: string | undefined;
 }
 
 /** Runs of ticks that did not fire, told at most. */
@@ -30,6 +34,7 @@ export function explainSchedule(facts: ScheduleFacts): string[] {
   return [
     `Schedule ${id} of tenant ${tenant} makes jobs of task ${definition.task} in queue ${definition.queue}, ${ruleText(definition.rule)}.`,
     ...next(facts),
+    ...placed(facts),
     ...gate(facts),
     ...pauses(facts),
     ...failures(schedule),
@@ -68,6 +73,16 @@ function next({ schedule, events, now }: ScheduleFacts): string[] {
       ? [`It begins at ${at(definition.startAt, now)}.`]
       : [];
   return [...begins, `Its next tick is at ${at(nextAt, now)}${jitter}.`, ...bounds(schedule, now)];
+}
+
+/** Who fires a tick that newer time zone rules than ours have placed (S13). */
+function placed({ schedule, zoneData, now }: ScheduleFacts): string[] {
+  const { nextAt, zoneRules } = schedule.cursor;
+  if (nextAt === undefined || !isLeftAlone(schedule, zoneData, now)) return [];
+  const wait = `${span(defaults.zoneRulesWaitMs)} late`;
+  return [
+    `Its next tick was placed by time zone data ${zoneDataIn(zoneRules)}, newer than the ${zoneData} of this process: processes that have it fire it, this one only once it is ${wait}.`,
+  ];
 }
 
 function bounds({ definition: { endAt, maxTicks }, ticksFired }: Schedule, now: number): string[] {
@@ -160,15 +175,17 @@ function last({ schedule, events, now }: ScheduleFacts): string[] {
   }
   const tick = numberIn(fired, "tick") ?? fired.at;
   const late = fired.at - tick >= 1_000 ? `, ${span(fired.at - tick)} late` : "";
-  const what = fired.data?.["trigger"] === true ? "It was last triggered" : "It last fired";
+  const { trigger, backfill } = fired.data ?? {};
+  const what =
+    trigger === true ? "It was last triggered" : backfill === true ? "It was last backfilled" : "It last fired";
   return [`${what} for ${at(tick, now)}${late}: job ${fired.job}.`];
 }
 
 const skipReasons: Readonly<Record<SkipReason, string>> = {
   late: "they were noticed too late, by its catch-up policy",
   overlap: "a job of it was unfinished then",
-  disabled: "it was disabled then",
-  limit: "more were missed than its catch-up limit allows",
+  disabled: "it was disabled or removed before they fired",
+  limit: "its catch-up limit allows no more, or its tenant may have no more jobs",
 };
 
 function skipped({ events, now }: ScheduleFacts): string[] {

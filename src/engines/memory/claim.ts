@@ -3,18 +3,13 @@ import { claimedEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob, Job } from "../../core/job.ts";
-import { everyQueue, isLimited, rateAllowance, shareLanes, spendRate } from "../../core/queue.ts";
+import { everyQueue, isLimited, type LaneTaken, passAfter, passBeside } from "../../core/queue.ts";
 import { applyClaim, supersedeExpired } from "../../core/settling.ts";
+import { allowance, rateLeft, spendRates, tenantRegainAt } from "./claim-limits.ts";
 import { end } from "./ending.ts";
-import type { Lane, Stored } from "./lane.ts";
+import type { Stored } from "./lane.ts";
+import { isClaimable, pick } from "./sharing.ts";
 import type { World } from "./world.ts";
-
-/** What a queue may give to one claim. */
-interface Allowance {
-  readonly limit: number;
-  /** When a rate limit gives again. */
-  readonly regainAt?: Millis | undefined;
-}
 
 export function claim(world: World, request: ClaimRequest, now: Millis): ClaimAnswer {
   if (request.repeat === true) {
@@ -29,7 +24,7 @@ export function claim(world: World, request: ClaimRequest, now: Millis): ClaimAn
 
   const recovered = recoverOne(world, open, request, now);
   const jobs = recovered === undefined ? take(world, open, request, now) : [recovered];
-  const nextDueAt = earliest(open.map(({ queue }) => nextDue(world, queue, now)));
+  const nextDueAt = earliest(open.map(({ queue }) => nextDue(world, queue, request.starts, now)));
   return { jobs, nextDueAt, paused, limited };
 }
 
@@ -52,12 +47,13 @@ function recoverOne(
 ): ClaimedJob | undefined {
   if (request.starts < 1) return undefined;
   for (const { queue, limit } of wants) {
-    // It is started again, so the rate counts it; it is active already, so the concurrency does not.
+    // It is started again, so the rates count it; it is active already, so no concurrency does.
     if (limit < 1 || request.limit < 1 || rateLeft(world, queue, now).limit < 1) continue;
     for (let job = expired(world, queue, now); job !== undefined; job = expired(world, queue, now)) {
       if (world.slots(job).successor === undefined) {
-        spend(world, queue, 1, now);
-        return take1(world, job, request, true, now);
+        const claimed = take1(world, job, request, true, now);
+        spendRates(world, queue, [claimed], now);
+        return claimed;
       }
       end(world, supersedeExpired(job, now), now);
     }
@@ -65,13 +61,29 @@ function recoverOne(
   return undefined;
 }
 
+/** The lease of a queue that ended first, of a tenant whose rate allows it to be recovered. */
 function expired(world: World, queue: string, now: Millis): Job | undefined {
+  const lease = firstLease(world, queue);
+  if (lease === undefined || (lease.job.leaseUntil ?? 0) > now) return undefined;
+  if (tenantRegainAt(world, lease.job.tenant, now) === undefined) return lease.job;
+  // Behind one that must wait there may be others.
+  const ended = leasesOf(world, queue).filter(
+    ({ job }) => (job.leaseUntil ?? 0) <= now && tenantRegainAt(world, job.tenant, now) === undefined,
+  );
+  return ended.sort((a, b) => (a.job.leaseUntil ?? 0) - (b.job.leaseUntil ?? 0) || a.seq - b.seq)[0]?.job;
+}
+
+function firstLease(world: World, queue: string): Stored | undefined {
   const heap = world.leases.get(queue);
   for (let top = heap?.peek(); top !== undefined; top = heap?.peek()) {
-    if (world.isLive(top)) return (top.job.leaseUntil ?? 0) <= now ? top.job : undefined;
+    if (world.isLive(top)) return top;
     heap?.pop();
   }
   return undefined;
+}
+
+function leasesOf(world: World, queue: string): Stored[] {
+  return [...world.jobs.values()].filter(({ job }) => job.queue === queue && job.state === "active");
 }
 
 function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest, now: Millis): ClaimedJob[] {
@@ -81,7 +93,9 @@ function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest,
     const room = Math.min(want.limit, request.limit - jobs.length, allowance(world, want.queue, now).limit);
     if (room <= 0) continue;
     const before = jobs.length;
-    for (const stored of pick(world, want.queue, room, now)) {
+    const { picked, shares } = pick(world, want.queue, request.starts - before, room, now);
+    if (picked.length === 0) continue;
+    for (const stored of picked) {
       bytes += stored.job.input.length;
       if (jobs.length > 0 && bytes > request.bytesMax) {
         // Popped and not taken: it goes back to its place in the lane.
@@ -90,9 +104,25 @@ function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest,
       }
       jobs.push(take1(world, stored.job, request, jobs.length < request.starts, now));
     }
-    spend(world, want.queue, jobs.length - before, now);
+    const taken = jobs.slice(before);
+    moveLanes(
+      world,
+      want.queue,
+      shares.map((one) => ({ ...one, taken: taken.filter(({ tenant }) => tenant === one.planned.tenant).length })),
+    );
+    spendRates(world, want.queue, taken, now);
   }
   return jobs;
+}
+
+function moveLanes(world: World, queue: string, lanes: readonly LaneTaken[]): void {
+  for (const one of lanes) world.lane(queue, one.planned.tenant).pass = passAfter(one);
+  const beside = world.tenants.limited.size === 0 ? undefined : passBeside(lanes);
+  if (beside === undefined) return;
+  for (const tenant of world.tenants.limited) {
+    const lane = world.lanes.get(queue)?.get(tenant);
+    if (lane !== undefined && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, beside);
+  }
 }
 
 function take1(world: World, job: Job, request: ClaimRequest, startsNow: boolean, now: Millis): ClaimedJob {
@@ -104,71 +134,27 @@ function take1(world: World, job: Job, request: ClaimRequest, startsNow: boolean
   return claimed;
 }
 
-/** The next jobs of a queue, shared among its lanes, one of each lane in turn. */
-function pick(world: World, queue: string, limit: number, now: Millis): Stored[] {
-  const open = world
-    .promote(queue, now)
-    .filter((lane) => lane.counts.ready > 0)
-    .map((lane) => ({ tenant: lane.tenant, ready: lane.counts.ready, pass: lane.pass, weight: lane.weight }));
-  const picked: Stored[][] = [];
-  for (const { tenant, take, pass } of shareLanes(open, limit)) {
-    const lane = world.lane(queue, tenant);
-    lane.pass = pass;
-    picked.push(popReady(world, lane, take));
-  }
-  const longest = Math.max(0, ...picked.map((jobs) => jobs.length));
-  return Array.from({ length: longest }, (_, turn) => picked.flatMap((jobs) => jobs[turn] ?? [])).flat();
-}
-
-function popReady(world: World, lane: Lane, count: number): Stored[] {
-  const jobs: Stored[] = [];
-  while (jobs.length < count) {
-    const top = lane.ready.pop();
-    if (top === undefined) break;
-    if (world.isLive(top)) jobs.push(top);
-  }
-  return jobs;
-}
-
-function allowance(world: World, queue: string, now: Millis): Allowance {
-  const rate = rateLeft(world, queue, now);
-  const concurrency = world.queues.get(queue)?.concurrency;
-  if (concurrency === undefined) return rate;
-  return { ...rate, limit: Math.min(rate.limit, concurrency - activeIn(world, queue)) };
-}
-
-function rateLeft(world: World, queue: string, now: Millis): Allowance {
-  const rate = world.queues.get(queue)?.rate;
-  if (rate === undefined) return { limit: Number.POSITIVE_INFINITY };
-  const { allowed, window, regainAt } = rateAllowance(rate, world.windows.get(queue) ?? [], now);
-  world.windows.set(queue, window);
-  return { limit: allowed, regainAt };
-}
-
-function spend(world: World, queue: string, claims: number, now: Millis): void {
-  const rate = world.queues.get(queue)?.rate;
-  if (rate === undefined || claims === 0) return;
-  world.windows.set(queue, spendRate(rate, world.windows.get(queue) ?? [], claims, now));
-}
-
-function activeIn(world: World, queue: string): number {
-  let active = 0;
-  for (const lane of world.lanes.get(queue)?.values() ?? []) active += lane.counts.active;
-  return active;
-}
-
-function nextDue(world: World, queue: string, now: Millis): Millis | undefined {
+/** When a queue next has something to claim, after this claim. */
+function nextDue(world: World, queue: string, starts: number, now: Millis): Millis | undefined {
   const { limit, regainAt } = allowance(world, queue, now);
   const recoverAt = rateLeft(world, queue, now).regainAt ?? 0;
-  const heap = world.leases.get(queue);
-  while (heap?.peek() !== undefined && !world.isLive(heap.peek() as Stored)) heap.pop();
-  const leaseUntil = heap?.peek()?.job.leaseUntil;
-  const dues: (Millis | undefined)[] = [leaseUntil === undefined ? undefined : Math.max(leaseUntil, recoverAt)];
+  const dues: (Millis | undefined)[] = [nextRecovery(world, queue, recoverAt, now)];
   for (const lane of world.promote(queue, now)) {
-    if (lane.counts.ready > 0) dues.push(limit > 0 ? now : regainAt);
     dues.push(lane.deferred.peek()?.job.dueAt);
+    if (lane.counts.ready === 0) continue;
+    if (isClaimable(world, lane.tenant, starts, now)) dues.push(limit > 0 ? now : regainAt);
+    // A place that becomes free is told; a rate is regained in silence.
+    else dues.push(tenantRegainAt(world, lane.tenant, now));
   }
   return earliest(dues);
+}
+
+/** When the next lease of a queue can be recovered: it has ended, and the rates of queue and tenant allow it. */
+function nextRecovery(world: World, queue: string, recoverAt: Millis, now: Millis): Millis | undefined {
+  const first = firstLease(world, queue);
+  if (first === undefined) return undefined;
+  const at = ({ job }: Stored) => Math.max(job.leaseUntil ?? 0, recoverAt, tenantRegainAt(world, job.tenant, now) ?? 0);
+  return world.tenants.limited.size === 0 ? at(first) : earliest(leasesOf(world, queue).map(at));
 }
 
 function earliest(instants: readonly (Millis | undefined)[]): Millis | undefined {

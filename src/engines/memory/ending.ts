@@ -1,7 +1,8 @@
 // The one way a job ends: totals, audit, its key's successor, retention, its schedule.
+
+import { afterJobEnd } from "../../core/after-end.ts";
 import { jobEndEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
-import { afterJobEnd } from "../../core/firing.ts";
 import type { JobId } from "../../core/id.ts";
 import type { Job, JobOrigin } from "../../core/job.ts";
 import type { EndedJob, ScheduleRef } from "../../core/schedule.ts";

@@ -7,6 +7,7 @@ import { migrationStore } from "./migrations.ts";
 import { queueStore } from "./queues.ts";
 import { recordStore } from "./records.ts";
 import { scheduleStore } from "./schedules.ts";
+import { tenantStore } from "./tenants.ts";
 import { transferStore } from "./transfer.ts";
 import type { World } from "./world.ts";
 
@@ -21,11 +22,13 @@ export function engineOver(world: World): Engine {
     jobs: jobStore(world),
     schedules: scheduleStore(world),
     queues: queueStore(world),
+    tenants: tenantStore(world),
     records: recordStore(world),
     events: eventStore(world),
     transfer: transferStore(world),
     inspection: inspectionStore(world),
     migrations: migrationStore,
+    signalsAll: world.clock.patient === true,
     watch: async (onSignal) => {
       world.watchers.add(onSignal);
       return async () => {

@@ -19,22 +19,51 @@ export function eventStore(world: World): EventStore {
 
 function list(world: World, filter: EventFilter, { limit, cursor, order = "newest" }: EventPage): Page<StoredEvent> {
   const [position] = cursor === undefined ? [] : decodePosition(cursor, eventListing(order), 1);
-  const isBeyond = (id: number) => position === undefined || (order === "newest" ? id < position : id > position);
-  const found = world.events.filter((event) => isBeyond(event.id) && eventMatches(event, filter));
-  if (order === "newest") found.reverse();
+  const { events } = world;
+  const found: StoredEvent[] = [];
+  // One more than is asked for tells whether there is another page.
+  if (order === "newest") {
+    let index = (position === undefined ? events.length : firstBeyond(events, position - 1)) - 1;
+    for (; index >= 0 && found.length <= limit; index--) addMatching(found, events[index], filter);
+  } else {
+    let index = firstBeyond(events, Math.max(position ?? 0, filter.afterId ?? 0));
+    for (; index < events.length && found.length <= limit; index++) addMatching(found, events[index], filter);
+  }
   const items = found.slice(0, limit);
   const last = items.at(-1);
   if (found.length <= limit || last === undefined) return { items };
   return { items, next: encodePosition(eventListing(order), [last.id]) };
 }
 
+function addMatching(found: StoredEvent[], event: StoredEvent | undefined, filter: EventFilter): void {
+  if (event !== undefined && eventMatches(event, filter)) found.push(event);
+}
+
+/** Where the events with a greater id begin: they are in the order of their ids. */
+function firstBeyond(events: readonly StoredEvent[], id: number): number {
+  let [low, high] = [0, events.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((events[middle]?.id ?? 0) > id) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 function purge(world: World, { named, olderThanMs, limit }: EventPurge, now: Millis): PurgeAnswer {
   const before = named?.before ?? now - (olderThanMs ?? world.retention.eventAgeMsMax);
-  const doomed = new Set(world.events.filter((event) => event.at < before).slice(0, limit));
-  world.events = world.events.filter((event) => !doomed.has(event));
-  const more = world.events.some((event) => event.at < before);
-  if (named !== undefined && doomed.size > 0) {
-    world.append(purgedEventsEvent(before, doomed.size, now, named.actor));
-  }
-  return { deleted: doomed.size, more };
+  let deleted = 0;
+  let more = false;
+  const kept = world.events.filter((event) => {
+    const isDoomed = event.at < before;
+    if (!isDoomed || deleted === limit) {
+      more ||= isDoomed;
+      return true;
+    }
+    deleted++;
+    return false;
+  });
+  if (deleted > 0) world.events = kept;
+  if (named !== undefined && deleted > 0) world.append(purgedEventsEvent(before, deleted, now, named.actor));
+  return { deleted, more };
 }

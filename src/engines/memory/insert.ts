@@ -3,7 +3,7 @@ import { scheduledEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { InsertAnswer, InsertedJob } from "../../core/engine.ts";
-import { type Guardrails, shapeLimit } from "../../core/guardrails.ts";
+import { countLimit, type Guardrails, shapeLimit } from "../../core/guardrails.ts";
 import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
 import { Refusal } from "../../core/refusal.ts";
 import type { World } from "./world.ts";
@@ -12,9 +12,10 @@ import type { World } from "./world.ts";
 export function insertAll(
   world: World,
   jobs: readonly NewJob[],
-  guardrails: Guardrails | undefined,
+  given: Guardrails | undefined,
   now: Millis,
 ): InsertAnswer {
+  const guardrails = world.tenants.guardrailsOf(jobs[0]?.tenant ?? "", given);
   let index = 0;
   try {
     return world.allOrNothing(() => {
@@ -31,7 +32,10 @@ export function insertAll(
   }
 }
 
-/** @throws Refusal */
+/**
+ * @param guardrails those that hold for its tenant; absent for what a schedule makes, which its firing has allowed
+ * @throws Refusal
+ */
 export function insertJob(world: World, job: NewJob, guardrails: Guardrails | undefined, now: Millis): InsertedJob {
   const repeated = world.jobs.get(job.id)?.job;
   if (repeated !== undefined) {
@@ -91,10 +95,9 @@ function create(
   successor?: true,
 ): InsertedJob {
   checkShape(job, guardrails, now);
-  const max = guardrails?.maxPendingJobs;
-  if (max !== undefined) {
-    const value = world.unfinishedJobs(job.tenant) + 1;
-    if (value > max) throw new Refusal({ outcome: "limit", limit: "maxPendingJobs", max, value });
+  if (guardrails?.maxPendingJobs !== undefined) {
+    const hit = countLimit("maxPendingJobs", guardrails, world.tenants.unfinishedJobs(job.tenant) + 1);
+    if (hit !== undefined) throw new Refusal({ outcome: "limit", ...hit });
   }
   const created = { ...beginJob(job, now), successor };
   world.save(created, now);

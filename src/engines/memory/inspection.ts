@@ -6,7 +6,7 @@ import type { JobId } from "../../core/id.ts";
 import { compareDue } from "../../core/job.ts";
 import { everyQueue, rateAllowance } from "../../core/queue.ts";
 import type { Schedule } from "../../core/schedule.ts";
-import type { JobStanding } from "../../core/standing.ts";
+import type { JobStanding, TenantStanding } from "../../core/standing.ts";
 import type { Stored } from "./lane.ts";
 import type { World } from "./world.ts";
 
@@ -42,8 +42,20 @@ function standing(world: World, id: JobId, aheadMax: number, now: Millis): JobSt
     ahead: countAhead(world, stored, aheadMax),
     otherTenants: lanes.filter((lane) => lane.tenant !== job.tenant && lane.counts.ready > 0).length,
     regainAt: rate && rateAllowance(rate, world.windows.get(job.queue) ?? [], now).regainAt,
+    tenantLimits: tenantLimits(world, job.tenant, now),
     holder: current === id ? undefined : current,
     successor: successor === id ? undefined : successor,
+  };
+}
+
+function tenantLimits(world: World, tenant: string, now: Millis): TenantStanding | undefined {
+  const { concurrency, rate } = world.tenants.get(tenant) ?? {};
+  if (concurrency === undefined && rate === undefined) return undefined;
+  return {
+    concurrency,
+    rate,
+    active: world.tenants.activeJobs(tenant),
+    regainAt: world.tenants.roomOf(tenant, now).regainAt,
   };
 }
 

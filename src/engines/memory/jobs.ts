@@ -11,6 +11,7 @@ import type {
   SettleAnswer,
   StatsFilter,
 } from "../../core/engine.ts";
+import { changeLimit, type Guardrails } from "../../core/guardrails.ts";
 import type { JobId } from "../../core/id.ts";
 import { allows, dueInstant, isFinished, type Job } from "../../core/job.ts";
 import { holds, isRepeat } from "../../core/lease.ts";
@@ -32,7 +33,8 @@ export function jobStore(world: World): JobStore {
     extend: async (extensions, leaseMs) =>
       world.step((now) => extensions.map((extension) => extend(world, extension, leaseMs, now))),
     settle: async (settlements) => world.step((now) => settlements.map((one) => settle(world, one, now))),
-    change: async (changes) => world.step((now) => changes.map((one) => change(world, one, now))),
+    change: async (changes, guardrails) =>
+      world.step((now) => changes.map((one) => change(world, one, guardrails, now))),
     get: async (id, tenant) => find(world, id, tenant),
     list: async (filter, page) => world.step((now) => listJobs(world, filter, page, now)),
     stats: async (filter) => world.step((now) => stats(world, filter, now)),
@@ -84,7 +86,7 @@ function settle(world: World, settlement: Settlement, now: Millis): SettleAnswer
   return { outcome: "settled", state: after.state, ...told };
 }
 
-function change(world: World, request: Change, now: Millis): ChangeAnswer {
+function change(world: World, request: Change, given: Guardrails | undefined, now: Millis): ChangeAnswer {
   const target = targetOf(world, request.name);
   if (target === undefined) return { outcome: "unknown" };
   const { job, activeId } = target;
@@ -96,6 +98,9 @@ function change(world: World, request: Change, now: Millis): ChangeAnswer {
   });
   const { change: wish, actor } = request;
   const save = (after: Job): ChangeAnswer => {
+    const guardrails = world.tenants.guardrailsOf(job.tenant, given);
+    const hit = changeLimit(job, wish, guardrails, now, () => world.tenants.unfinishedJobs(job.tenant));
+    if (hit !== undefined) return { ...answer("limit"), hit: { ...hit, tenant: job.tenant } };
     world.save(after, now);
     world.append(changeEvent(job, request, now));
     return answer("changed", after.state);

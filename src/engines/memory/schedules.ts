@@ -1,5 +1,5 @@
 // Schedules in memory: the contract's ScheduleStore over the world.
-import { putEvents, removeEvent } from "../../core/audit.ts";
+import { putEvents, removeEvents } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type {
   FireAnswer,
@@ -11,11 +11,13 @@ import type {
   ScheduleRemoval,
   ScheduleStore,
 } from "../../core/engine.ts";
-import type { DueSchedule, FireStep } from "../../core/firing.ts";
 import type { Guardrails } from "../../core/guardrails.ts";
 import type { JobId } from "../../core/id.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
-import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
+import { putLimit } from "../../core/put-limits.ts";
+import { planPut } from "../../core/saving.ts";
+import type { Schedule, SchedulePut } from "../../core/schedule.ts";
+import type { DueSchedule, FireStep } from "../../core/step.ts";
 import { cancelForSchedule } from "./ending.ts";
 import { insertJob } from "./insert.ts";
 import { scheduleKey, type World } from "./world.ts";
@@ -36,11 +38,10 @@ function put(world: World, request: SchedulePut, guardrails: Guardrails | undefi
   if (plan.outcome !== "created" && plan.outcome !== "updated") return plan;
   const { schedule } = plan;
   if (schedule === before) return plan;
-  const max = guardrails?.maxActiveSchedules;
-  if (max !== undefined && schedule.enabled && before?.enabled !== true) {
-    const value = (world.enabledSchedules.get(schedule.tenant) ?? 0) + 1;
-    if (value > max) return { outcome: "limit", limit: "maxActiveSchedules", max, value };
-  }
+  const limits = world.tenants.guardrailsOf(schedule.tenant, guardrails);
+  const countEnabled = () => world.enabledSchedules.get(schedule.tenant) ?? 0;
+  const hit = putLimit(before, schedule, request, limits, countEnabled);
+  if (hit !== undefined) return { outcome: "limit", ...hit };
   world.saveSchedule(schedule);
   for (const event of putEvents(before, plan, now, request.actor)) world.append(event);
   if (request.cancelPending === true && !schedule.enabled) cancelPending(world, schedule, "disabled", now);
@@ -59,8 +60,9 @@ function remove(world: World, removal: ScheduleRemoval, now: Millis): RemoveOutc
   const schedule = world.schedules.get(scheduleKey(removal));
   if (schedule === undefined) return "absent";
   if (removal.expected !== undefined && removal.expected !== schedule.revision) return "conflict";
+  if (removal.of !== undefined && removal.of !== schedule.incarnation) return "conflict";
   world.removeSchedule(schedule);
-  world.append(removeEvent(schedule, now, removal.actor));
+  for (const event of removeEvents(schedule, now, removal.actor)) world.append(event);
   if (removal.cancelPending === true) cancelPending(world, schedule, "removed", now);
   return "removed";
 }
@@ -93,9 +95,9 @@ function matches(schedule: Schedule, filter: ScheduleFilter): boolean {
 }
 
 function fire(world: World, request: FireRequest, now: Millis): FireAnswer {
-  const found = request.only?.map((ref) => world.schedules.get(scheduleKey(ref))) ?? popDue(world, request.limit, now);
+  const found = request.only?.map((ref) => world.schedules.get(scheduleKey(ref))) ?? takeDue(world, request.limit, now);
   const due = found.flatMap((schedule): DueSchedule[] =>
-    schedule === undefined ? [] : [{ schedule, unfinished: unfinishedFor(world, schedule) }],
+    schedule === undefined ? [] : [dueSchedule(world, schedule, request)],
   );
   let steps: readonly FireStep[] = [];
   try {
@@ -106,11 +108,18 @@ function fire(world: World, request: FireRequest, now: Millis): FireAnswer {
     for (const { schedule } of due) if (!decided.has(scheduleKey(schedule))) world.saveSchedule(schedule);
   }
   const fired = steps.flatMap((step): FireResult[] => (apply(world, step, now) ? [resultOf(step)] : []));
-  return { fired, nextDueAt: peekDue(world) };
+  return { fired, nextDueAt: world.dueSchedules.nextAt };
 }
 
-function unfinishedFor(world: World, schedule: Schedule) {
-  return schedule.definition.overlap === "allow" ? [] : world.unfinishedOf(schedule.incarnation);
+function dueSchedule(world: World, schedule: Schedule, request: FireRequest): DueSchedule {
+  const { maxPendingJobs } = world.tenants.guardrailsOf(schedule.tenant, request.guardrails);
+  const unfinished = unfinishedFor(world, schedule, request);
+  if (maxPendingJobs === undefined) return { schedule, unfinished };
+  return { schedule, unfinished, room: Math.max(0, maxPendingJobs - world.tenants.unfinishedJobs(schedule.tenant)) };
+}
+
+function unfinishedFor(world: World, schedule: Schedule, { overlap }: FireRequest) {
+  return (overlap ?? schedule.definition.overlap) === "allow" ? [] : world.unfinishedOf(schedule.incarnation);
 }
 
 /** The job of a trigger is there, or was: retention may have kept nothing of it, the audit log of its tick does. */
@@ -147,23 +156,13 @@ function resultOf({ from, fired, skipped, held, disabledReason }: FireStep): Fir
   return { tenant: from.tenant, id: from.id, ticks: fired, skipped, held, disabledReason };
 }
 
-function popDue(world: World, limit: number, now: Millis): Schedule[] {
-  const due = new Map<string, Schedule>();
-  while (due.size < limit) {
-    const at = peekDue(world);
-    if (at === undefined || at > now) break;
-    const key = world.dueSchedules.pop()?.key ?? "";
+function takeDue(world: World, limit: number, now: Millis): Schedule[] {
+  const due: Schedule[] = [];
+  while (due.length < limit) {
+    const key = world.dueSchedules.take(now);
+    if (key === undefined) break;
     const schedule = world.schedules.get(key);
-    if (schedule !== undefined) due.set(key, schedule);
+    if (schedule !== undefined) due.push(schedule);
   }
-  return [...due.values()];
-}
-
-/** The earliest next tick; entries of schedules that have moved on are dropped on the way. */
-function peekDue(world: World): Millis | undefined {
-  for (let top = world.dueSchedules.peek(); top !== undefined; top = world.dueSchedules.peek()) {
-    if (world.schedules.get(top.key)?.cursor.nextAt === top.at) return top.at;
-    world.dueSchedules.pop();
-  }
-  return undefined;
+  return due;
 }

@@ -24,6 +24,7 @@ export function transferStore(world: World): TransferStore {
       ),
     counts: async () => ({
       queue: world.queues.size,
+      tenant: world.tenants.all().length,
       job: world.jobs.size,
       lane: [...world.lanes.values()].reduce((sum, lanes) => sum + lanes.size, 0),
       idempotency: world.idempotency.size,
@@ -62,6 +63,8 @@ function readSmall(world: World, kind: Exclude<TransferKind, "job" | "event">, n
         queue,
         window: world.windows.get(queue.name) ?? [],
       }));
+    case "tenant":
+      return world.tenants.all().map(({ record, window }) => ({ kind, tenant: record, window }));
     case "lane":
       return [...world.lanes.values()].flatMap((lanes) =>
         [...lanes.values()].map(({ queue, tenant, totals, pass, weight }) => {
@@ -89,6 +92,9 @@ function writeItem(world: World, item: TransferItem, now: Millis): void {
     case "queue":
       world.queues.set(item.queue.name, item.queue);
       world.windows.set(item.queue.name, item.window);
+      return;
+    case "tenant":
+      world.tenants.save(item.tenant, item.window, now, true);
       return;
     case "job":
       world.restore(item.job, item.seq, now);
@@ -134,6 +140,9 @@ function removeItem(world: World, { kind, name: [first = "", second = ""] }: Tra
     case "queue":
       world.queues.delete(String(first));
       world.windows.delete(String(first));
+      return;
+    case "tenant":
+      world.tenants.remove(String(first));
       return;
     case "job":
       for (const { seq, job } of world.jobs.values()) if (seq === first) world.drop(job.id);

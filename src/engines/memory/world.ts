@@ -9,8 +9,10 @@ import { isFinished, type Job } from "../../core/job.ts";
 import type { Queue, RateWindow } from "../../core/queue.ts";
 import type { Schedule, ScheduleRef, Unfinished } from "../../core/schedule.ts";
 import { isWorthSending, type Signal } from "../../core/signal.ts";
+import { DueSchedules } from "./due-schedules.ts";
 import { Heap } from "./heap.ts";
 import { Lane, type Place, type Stored } from "./lane.ts";
+import { TenantBook } from "./tenant-book.ts";
 
 /** The two slots of a key (T2). */
 interface Slots {
@@ -37,13 +39,11 @@ export class World {
   readonly replacements = new Map<JobId, JobId>();
   readonly idempotency = new Map<string, UsedKey>();
   readonly schedules = new Map<string, Schedule>();
-  readonly dueSchedules = new Heap<{ readonly at: Millis; readonly key: string }>(
-    (a, b) => a.at - b.at,
-    ({ at, key }) => this.schedules.get(key)?.cursor.nextAt === at,
-  );
+  readonly dueSchedules = new DueSchedules();
   readonly enabledSchedules = new Map<string, number>();
   readonly queues = new Map<string, Queue>();
   readonly windows = new Map<string, RateWindow>();
+  readonly tenants = new TenantBook(this);
   readonly records = new Map<string, { value: string; revision: number; expiresAt?: Millis }>();
   readonly watchers = new Set<(signal: Signal) => void>();
   readonly #unfinished = new Map<string, Set<JobId>>();
@@ -86,7 +86,7 @@ export class World {
   }
 
   signal(signal: Signal, now: Millis): void {
-    if (isWorthSending(signal, now)) this.#signals.push(signal);
+    if (this.clock.patient === true || isWorthSending(signal, now)) this.#signals.push(signal);
   }
 
   append(event: NewEvent | undefined): void {
@@ -108,6 +108,7 @@ export class World {
     let lane = lanes.get(tenant);
     if (lane === undefined) {
       lane = new Lane(tenant, queue, this.isLive);
+      lane.weight = this.tenants.weightOf(tenant);
       lanes.set(tenant, lane);
     }
     return lane;
@@ -119,7 +120,7 @@ export class World {
     let entering: number | undefined;
     for (const lane of lanes) {
       const wasEmpty = lane.counts.ready === 0;
-      if (wasEmpty && lane.counts.deferred > 0) entering ??= this.#enteringPass(queue);
+      if (wasEmpty && lane.counts.deferred > 0) entering ??= this.enteringPass(queue);
       lane.promote(now);
       if (wasEmpty && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, entering ?? 0);
     }
@@ -138,6 +139,7 @@ export class World {
     this.#undo?.push(() => this.#restore(before, job.id));
     if (before !== undefined) this.#unindex(before);
     this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
+    if (before?.place === "active" && job.state !== "active") this.#tellPlaceIsFree(job.tenant, now);
     if (!isFinished(job.state) && job.state !== "active" && job.successor !== true) {
       this.signal({ kind: "wake", queue: job.queue, dueAt: job.dueAt }, now);
     }
@@ -181,13 +183,13 @@ export class World {
     const key = scheduleKey(schedule);
     this.#countEnabled(schedule.tenant, this.schedules.get(key), schedule);
     this.schedules.set(key, schedule);
-    const { nextAt } = schedule.cursor;
-    if (nextAt !== undefined) this.dueSchedules.push({ at: nextAt, key });
+    this.dueSchedules.set(key, schedule.cursor.nextAt);
   }
 
   removeSchedule(schedule: Schedule): void {
     this.#countEnabled(schedule.tenant, schedule, undefined);
     this.schedules.delete(scheduleKey(schedule));
+    this.dueSchedules.set(scheduleKey(schedule), undefined);
   }
 
   #countEnabled(tenant: string, before: Schedule | undefined, after: Schedule | undefined): void {
@@ -214,11 +216,13 @@ export class World {
     this.signal({ kind: "cancel", id: job.id }, now);
   }
 
-  /** Jobs of the tenant that are pending or active. */
-  unfinishedJobs(tenant: string): number {
-    let count = 0;
-    for (const lanes of this.lanes.values()) count += lanes.get(tenant)?.unfinished ?? 0;
-    return count;
+  /** Someone may be waiting for a place of this tenant. */
+  wakeLanes(tenant: string, now: Millis): void {
+    for (const queue of this.tenants.readyQueuesOf(tenant)) this.signal({ kind: "wake", queue, dueAt: now }, now);
+  }
+
+  #tellPlaceIsFree(tenant: string, now: Millis): void {
+    if (this.tenants.isPassedOver(tenant) && this.tenants.roomOf(tenant, now).jobs > 0) this.wakeLanes(tenant, now);
   }
 
   #index(stored: Stored): void {
@@ -227,7 +231,7 @@ export class World {
     if (isFinished(job.state) && !keep) return;
     this.jobs.set(job.id, stored);
     const lane = this.lane(job.queue, job.tenant);
-    if (place === "ready" && lane.counts.ready === 0) lane.pass = Math.max(lane.pass, this.#enteringPass(job.queue));
+    if (place === "ready" && lane.counts.ready === 0) lane.pass = Math.max(lane.pass, this.enteringPass(job.queue));
     lane.counts[place]++;
     if (place === "ready") lane.ready.push(stored);
     if (place === "deferred") lane.deferred.push(stored);
@@ -268,12 +272,16 @@ export class World {
     else this.keys.set(slotKey(job), slots);
   }
 
-  /** The lowest pass of the queue's ready lanes; where none is ready the greatest there is, so that nobody saves up. */
-  #enteringPass(queue: string): number {
+  /**
+   * The lowest pass of the queue's ready lanes, but for those passed over, whose own is of another day; where there is
+   * none the greatest there is, so that nobody saves up.
+   */
+  enteringPass(queue: string): number {
     let lowest = Number.POSITIVE_INFINITY;
     let greatest = 0;
     for (const lane of this.lanes.get(queue)?.values() ?? []) {
-      if (lane.counts.ready > 0) lowest = Math.min(lowest, lane.pass);
+      const isServed = lane.counts.ready > 0 && !this.tenants.isPassedOver(lane.tenant);
+      if (isServed) lowest = Math.min(lowest, lane.pass);
       greatest = Math.max(greatest, lane.pass);
     }
     return Number.isFinite(lowest) ? lowest : greatest;

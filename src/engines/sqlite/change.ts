@@ -1,6 +1,7 @@
 // Changes by people and programs that hold no lease: cancel, retry, reschedule, update.
 import { changeEvent } from "../../core/audit.ts";
 import type { Change, ChangeAnswer, JobName } from "../../core/engine.ts";
+import { changeLimit, type Guardrails } from "../../core/guardrails.ts";
 import { allows, dueInstant, isFinished, type Job } from "../../core/job.ts";
 import { cancelJob, reviveJob } from "../../core/settling.ts";
 import { askToCancel, endJob } from "./ending.ts";
@@ -13,7 +14,7 @@ interface Target {
   readonly activeId?: string;
 }
 
-export function change(tx: Tx, request: Change): ChangeAnswer {
+export function change(tx: Tx, request: Change, given: Guardrails | undefined): ChangeAnswer {
   const target = targetOf(tx, request.name);
   if (target === undefined) return { outcome: "unknown" };
   const { stored, activeId } = target;
@@ -26,6 +27,9 @@ export function change(tx: Tx, request: Change): ChangeAnswer {
     ...(activeId === undefined ? {} : { activeId }),
   });
   const save = (after: Job): ChangeAnswer => {
+    const guardrails = tx.tenants.guardrails(job.tenant, given);
+    const hit = changeLimit(job, wish, guardrails, tx.now, () => tx.lanes.unfinished(job.tenant));
+    if (hit !== undefined) return { ...answer("limit"), hit: { ...hit, tenant: job.tenant } };
     saveJob(tx, after, stored);
     tx.append(changeEvent(job, request, tx.now));
     return answer("changed", after.state);

@@ -2,34 +2,15 @@
 import { claimedEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
-import type { ClaimedJob, Job } from "../../core/job.ts";
-import {
-  everyQueue,
-  isLimited,
-  type Queue,
-  type RateWindow,
-  rateAllowance,
-  shareLanes,
-  spendRate,
-} from "../../core/queue.ts";
+import type { ClaimedJob } from "../../core/job.ts";
+import { everyQueue, isLimited, type Queue, type RateWindow, rateAllowance, spendRate } from "../../core/queue.ts";
 import { applyClaim, failDamaged, supersedeExpired } from "../../core/settling.ts";
 import { endJob } from "./ending.ts";
 import { earliest, saveJob, slotsOf } from "./job-table.ts";
-import type { ReadyLane } from "./lanes.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import { findQueue, saveWindow } from "./queues.ts";
-import {
-  damagedReason,
-  isDamaged,
-  type JobRow,
-  jobColumns,
-  type ReadyRow,
-  readyColumns,
-  readyJob,
-  type Stored,
-  toJob,
-  toStored,
-} from "./rows.ts";
+import { damagedReason, type JobRow, jobColumns, type Stored, toJob, toStored } from "./rows.ts";
+import { countTaken, hasClaimable, inTurn, shareReady, waitingRegainAt } from "./sharing.ts";
 import type { Tx } from "./tx.ts";
 
 /** Rows that one claim moves from deferred to ready in one queue, at most. */
@@ -48,14 +29,20 @@ ORDER BY lease_until, seq LIMIT 1`;
 const firstDeferredStatement = `-- jobs.firstDeferred
 SELECT due_at AS at FROM punctual_jobs WHERE queue = ? AND place = 'deferred' ORDER BY due_at, seq LIMIT 1`;
 
+// A lease whose tenant has used up its rate is as good as not ended before it is regained.
+const blockedUntil = "coalesce((SELECT blocked_until FROM punctual_tenants WHERE id = tenant), 0)";
+
+const firstOpenLeaseStatement = `-- jobs.firstOpenLease
+SELECT min(max(lease_until, ${blockedUntil})) AS at FROM punctual_jobs WHERE queue = ? AND place = 'active'`;
+
+const expiredOpenStatement = `-- jobs.expiredOpen
+SELECT ${jobColumns} FROM punctual_jobs WHERE queue = ? AND place = 'active' AND lease_until <= ? AND ${blockedUntil} <= ?
+ORDER BY lease_until, seq LIMIT 1`;
+
 const promoteStatement = `-- jobs.promote
 UPDATE punctual_jobs SET place = 'ready' WHERE seq IN (
   SELECT seq FROM punctual_jobs WHERE queue = ? AND place = 'deferred' AND due_at <= ? ORDER BY due_at, seq LIMIT ?
 ) RETURNING tenant`;
-
-const readyStatement = `-- jobs.ready
-SELECT ${readyColumns} FROM punctual_jobs WHERE queue = ? AND tenant = ? AND place = 'ready'
-ORDER BY priority, due_at, seq LIMIT ?`;
 
 // What applyClaim changes in a job that has no lease to recover, for many at once.
 const claimStatement = `-- jobs.claim
@@ -76,12 +63,6 @@ interface OpenQueue {
   deferredUntil: Millis | undefined;
 }
 
-interface Picked {
-  readonly seq: number;
-  readonly job: Job;
-  readonly damaged: boolean;
-}
-
 export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
   checkEpoch(tx.connection);
   if (request.repeat === true) {
@@ -93,7 +74,7 @@ export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
   for (const queue of open) queue.deferredUntil = promote(tx, queue);
   const jobs = recovered === undefined ? take(tx, open, request) : [recovered];
   if (tx.auditsAll) for (const job of jobs) tx.append(claimedEvent(job, tx.now));
-  return { jobs, nextDueAt: earliest(open.map((queue) => nextDue(tx, queue))), paused, limited };
+  return { jobs, nextDueAt: earliest(open.map((queue) => nextDue(tx, queue, request))), paused, limited };
 }
 
 /** The answer to a claim that finds nothing; undefined when there may be something. Takes no write lock. */
@@ -104,8 +85,8 @@ export function nothingToClaim(tx: Tx, request: ClaimRequest): ClaimAnswer | und
   const waits = open.flatMap(({ leaseUntil, deferredUntil }) => [leaseUntil, deferredUntil]);
   const nextDueAt = earliest(waits);
   const isDue = nextDueAt !== undefined && nextDueAt <= tx.now;
-  if (isDue || open.some(({ name }) => tx.lanes.hasReady(name))) return undefined;
-  return { jobs: [], nextDueAt: earliest(open.map((queue) => nextDue(tx, queue))), paused, limited };
+  if (isDue || open.some(({ name }) => hasClaimable(tx, name, request.starts))) return undefined;
+  return { jobs: [], nextDueAt: earliest(open.map((queue) => nextDue(tx, queue, request))), paused, limited };
 }
 
 /** What the wanted queues are like as the claim begins. */
@@ -138,19 +119,28 @@ function claimedBefore({ connection }: Tx, { claimId, worker }: ClaimRequest): C
 function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): ClaimedJob | undefined {
   if (request.starts < 1) return undefined;
   for (const queue of open) {
-    // It is started again, so the rate counts it; it is active already, so the concurrency does not.
+    // It is started again, so the rates count it; it is active already, so no concurrency does.
     if (queue.limit < 1 || request.limit < 1 || rateLeft(tx, queue).limit < 1) continue;
     while (queue.leaseUntil !== undefined && queue.leaseUntil <= tx.now) {
-      const [row] = tx.connection.tuples<JobRow>(expiredStatement, queue.name, tx.now);
+      const row = expired(tx, queue.name);
       if (row === undefined) break;
       const recovered = recover(tx, toStored(row), request);
+      if (recovered !== undefined) {
+        spend(tx, queue, 1);
+        tx.tenants.spend(recovered.tenant, 1);
+      }
       queue.leaseUntil = firstLease(tx, queue.name);
-      if (recovered === undefined) continue;
-      spend(tx, queue, 1);
-      return recovered;
+      if (recovered !== undefined) return recovered;
     }
   }
   return undefined;
+}
+
+function expired({ connection, tenants, now }: Tx, queue: string): JobRow | undefined {
+  const [row] = tenants.blockAny
+    ? connection.tuples<JobRow>(expiredOpenStatement, queue, now, now)
+    : connection.tuples<JobRow>(expiredStatement, queue, now);
+  return row;
 }
 
 function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | undefined {
@@ -172,8 +162,10 @@ function leaseFor({ claimId, worker, leaseMs }: ClaimRequest, startsNow: boolean
   return { token: claimId, worker, leaseMs, startsNow };
 }
 
-function firstLease({ connection }: Tx, queue: string): Millis | undefined {
-  return connection.get<{ at: Millis }>(firstLeaseStatement, queue)?.at;
+/** When a queue's first lease can be recovered. */
+function firstLease({ connection, tenants }: Tx, queue: string): Millis | undefined {
+  const statement = tenants.blockAny ? firstOpenLeaseStatement : firstLeaseStatement;
+  return connection.get<{ at: Millis | null }>(statement, queue)?.at ?? undefined;
 }
 
 function firstDeferred({ connection }: Tx, queue: string): Millis | undefined {
@@ -200,7 +192,7 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
     const room = Math.min(queue.limit, request.limit - jobs.length, allowance(tx, queue).limit);
     if (room <= 0) continue;
     const before = jobs.length;
-    const lanes = shareReady(tx, queue.name, room);
+    const lanes = shareReady(tx, queue.name, request.starts - before, room);
     for (const { seq, job, damaged } of inTurn(lanes)) {
       if (damaged) {
         endJob(tx, failDamaged(job, damagedReason, tx.now), { seq, place: "ready", job });
@@ -213,7 +205,7 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
       (startsNow ? starting : prefetched).push(seq);
     }
     const taken = jobs.slice(before);
-    countTaken(tx, lanes, taken);
+    countTaken(tx, queue.name, lanes, taken);
     if (taken.length === 0) continue;
     queue.leaseUntil = earliest([queue.leaseUntil, tx.now + request.leaseMs]);
     spend(tx, queue, taken.length);
@@ -221,43 +213,6 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
   markClaimed(tx, request, starting, true);
   markClaimed(tx, request, prefetched, false);
   return jobs;
-}
-
-interface LanePick {
-  readonly lane: ReadyLane;
-  readonly pass: number;
-  readonly picked: readonly Picked[];
-}
-
-/** The next jobs of a queue, shared among its lanes. */
-function shareReady(tx: Tx, queue: string, limit: number): LanePick[] {
-  const lanes = tx.lanes.ready(queue, limit);
-  return shareLanes(lanes, limit).flatMap(({ tenant, take, pass }) => {
-    const lane = lanes.find((one) => one.tenant === tenant);
-    if (lane === undefined) return [];
-    const rows = tx.connection.tuples<ReadyRow>(readyStatement, queue, tenant, take);
-    const picked = rows.map((row) => ({
-      seq: row[0],
-      job: readyJob(row, queue, tenant),
-      damaged: isDamaged(row[12]),
-    }));
-    return { lane, pass, picked };
-  });
-}
-
-/** One job of each lane in turn. */
-function inTurn(lanes: readonly LanePick[]): readonly Picked[] {
-  const [only] = lanes;
-  if (lanes.length === 1 && only !== undefined) return only.picked;
-  const longest = Math.max(0, ...lanes.map(({ picked }) => picked.length));
-  return Array.from({ length: longest }, (_, turn) => lanes.flatMap(({ picked }) => picked[turn] ?? [])).flat();
-}
-
-function countTaken(tx: Tx, lanes: readonly LanePick[], taken: readonly ClaimedJob[]): void {
-  for (const { lane, pass } of lanes) {
-    const count = lanes.length === 1 ? taken.length : taken.filter((job) => job.tenant === lane.tenant).length;
-    tx.lanes.take(lane, count, pass);
-  }
 }
 
 function markClaimed(tx: Tx, request: ClaimRequest, seqs: readonly number[], startsNow: boolean): void {
@@ -297,11 +252,12 @@ function spend(tx: Tx, queue: OpenQueue, claims: number): void {
 }
 
 /** When the queue next has something to claim, after this claim. */
-function nextDue(tx: Tx, queue: OpenQueue): Millis | undefined {
+function nextDue(tx: Tx, queue: OpenQueue, { starts }: ClaimRequest): Millis | undefined {
   const { leaseUntil, deferredUntil } = queue;
   const recoverAt = rateLeft(tx, queue).regainAt ?? 0;
   const waits = [leaseUntil === undefined ? undefined : Math.max(leaseUntil, recoverAt), deferredUntil];
-  if (!tx.lanes.hasReady(queue.name)) return earliest(waits);
+  const tenantsRegainAt = waitingRegainAt(tx, queue.name);
+  if (!hasClaimable(tx, queue.name, starts)) return earliest([...waits, tenantsRegainAt]);
   const { limit, regainAt } = allowance(tx, queue);
-  return earliest([...waits, limit > 0 ? tx.now : regainAt]);
+  return earliest([...waits, tenantsRegainAt, limit > 0 ? tx.now : regainAt]);
 }

@@ -1,6 +1,7 @@
 // The one way a job ends: totals, audit, its key's successor, retention, its schedule.
+
+import { afterJobEnd } from "../../core/after-end.ts";
 import { cancellingEvent, jobEndEvent } from "../../core/audit.ts";
-import { afterJobEnd } from "../../core/firing.ts";
 import type { JobId } from "../../core/id.ts";
 import type { Job, JobOrigin } from "../../core/job.ts";
 import type { EndedJob, ScheduleRef } from "../../core/schedule.ts";

@@ -107,6 +107,9 @@ const texts = [
   { what: "schedule", table: "punctual_schedules", column: "schedule", name: "tenant || '/' || id", key: "rowid" },
   { what: "queue", table: "punctual_queues", column: "rate", name: "name", key: "name" },
   { what: "queue", table: "punctual_queues", column: "rate_window", name: "name", key: "name" },
+  { what: "tenant", table: "punctual_tenants", column: "rate", name: "id", key: "id" },
+  { what: "tenant", table: "punctual_tenants", column: "rate_window", name: "id", key: "id" },
+  { what: "tenant", table: "punctual_tenants", column: "guardrails", name: "id", key: "id" },
   { what: "event", table: "punctual_events", column: "data", name: "id", key: "id" },
 ] as const;
 

@@ -17,6 +17,7 @@ import { recordStore } from "./records.ts";
 import { Retention } from "./retention.ts";
 import { scheduleStore } from "./schedules.ts";
 import { Store } from "./store.ts";
+import { tenantStore } from "./tenants.ts";
 import { transferStore } from "./transfer.ts";
 import type { Steps } from "./tx.ts";
 
@@ -89,6 +90,7 @@ function contractOf(steps: Steps, clock: Clock) {
     jobs: jobStore(steps),
     schedules: scheduleStore(steps),
     queues: queueStore(steps),
+    tenants: tenantStore(steps),
     records: recordStore(steps),
     events: eventStore(steps),
   };

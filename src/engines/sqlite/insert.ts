@@ -2,7 +2,7 @@
 import { scheduledEvent } from "../../core/audit.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { Insert, InsertAnswer, InsertedJob } from "../../core/engine.ts";
-import { type Guardrails, shapeLimit } from "../../core/guardrails.ts";
+import { countLimit, type Guardrails, shapeLimit } from "../../core/guardrails.ts";
 import { type JobId, jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
 import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
 import { Refusal } from "../../core/refusal.ts";
@@ -39,7 +39,8 @@ ON CONFLICT (tenant, key) DO UPDATE SET
 /** Inserts each entry's jobs together or not at all. */
 export function insertAll(tx: Tx, inserts: readonly Insert[]): InsertAnswer[] {
   const straight = new StraightInsert(tx);
-  const answers = inserts.map(({ jobs, guardrails }): InsertAnswer => {
+  const answers = inserts.map(({ jobs, guardrails: given }): InsertAnswer => {
+    const guardrails = tx.tenants.guardrails(jobs[0]?.tenant ?? "", given);
     if (!limitsJobs(guardrails) && jobs.every((job) => straight.takes(job))) {
       return { outcome: "inserted", jobs: jobs.map((job) => straight.insert(job)) };
     }
@@ -50,7 +51,7 @@ export function insertAll(tx: Tx, inserts: readonly Insert[]): InsertAnswer[] {
   return answers;
 }
 
-function limitsJobs({ maxPendingJobs, maxHorizonMs, payloadBytesMax }: Guardrails = {}): boolean {
+function limitsJobs({ maxPendingJobs, maxHorizonMs, payloadBytesMax }: Guardrails): boolean {
   return maxPendingJobs !== undefined || maxHorizonMs !== undefined || payloadBytesMax !== undefined;
 }
 
@@ -148,7 +149,10 @@ function insertTogether(tx: Tx, jobs: readonly NewJob[], guardrails: Guardrails 
   }
 }
 
-/** @throws Refusal, before anything is written. */
+/**
+ * @param guardrails those that hold for its tenant; absent for what a schedule makes, which its firing has allowed
+ * @throws Refusal, before anything is written
+ */
 export function insertJob(tx: Tx, job: NewJob, guardrails: Guardrails | undefined): InsertedJob {
   const repeated = findJob(tx, job.id);
   if (repeated !== undefined) {
@@ -201,10 +205,9 @@ function replace(tx: Tx, job: NewJob, guardrails: Guardrails | undefined, before
 
 function create(tx: Tx, job: NewJob, guardrails: Guardrails | undefined, successor?: true): InsertedJob {
   checkShape(tx, job, guardrails);
-  const max = guardrails?.maxPendingJobs;
-  if (max !== undefined) {
-    const value = tx.lanes.unfinished(job.tenant) + 1;
-    if (value > max) throw new Refusal({ outcome: "limit", limit: "maxPendingJobs", max, value });
+  if (guardrails?.maxPendingJobs !== undefined) {
+    const hit = countLimit("maxPendingJobs", guardrails, tx.lanes.unfinished(job.tenant) + 1);
+    if (hit !== undefined) throw new Refusal({ outcome: "limit", ...hit });
   }
   const created = { ...beginJob(job, tx.now), successor };
   saveJob(tx, created);

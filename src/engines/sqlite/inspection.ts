@@ -2,7 +2,7 @@
 import type { InspectionStore } from "../../core/engine.ts";
 import type { JobId } from "../../core/id.ts";
 import { everyQueue, rateAllowance } from "../../core/queue.ts";
-import type { JobStanding } from "../../core/standing.ts";
+import type { JobStanding, TenantStanding } from "../../core/standing.ts";
 import { findings } from "./findings.ts";
 import { findJob, slotsOf } from "./job-table.ts";
 import { findQueue } from "./queues.ts";
@@ -62,9 +62,17 @@ function standing(tx: Tx, id: JobId, aheadMax: number): JobStanding | undefined 
     ahead: countAhead(tx, stored, aheadMax),
     otherTenants: tx.connection.get<{ others: number }>(otherTenantsStatement, job.queue, job.tenant)?.others ?? 0,
     regainAt: rate && rateAllowance(rate, found.window, tx.now).regainAt,
+    tenantLimits: tenantLimits(tx, job.tenant),
     holder: current?.job.id === id ? undefined : current?.job.id,
     successor: successor?.job.id === id ? undefined : successor?.job.id,
   };
+}
+
+function tenantLimits({ tenants, lanes }: Tx, id: string): TenantStanding | undefined {
+  const room = tenants.room(id);
+  if (room === undefined) return undefined;
+  const { concurrency, rate } = tenants.find(id)?.tenant ?? {};
+  return { concurrency, rate, active: lanes.activeOf(id), regainAt: room.regainAt };
 }
 
 function countAhead({ connection, now }: Tx, { job, seq, place }: Stored, max: number): number {

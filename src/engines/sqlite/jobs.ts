@@ -59,7 +59,7 @@ export function jobStore(steps: Steps): JobStore {
     },
     extend: (extensions, leaseMs) => steps.write((tx) => extendAll(tx, extensions, leaseMs)),
     settle: (settlements) => steps.write((tx) => settleAll(tx, settlements)),
-    change: (changes) => steps.write((tx) => changes.map((one) => change(tx, one))),
+    change: (changes, guardrails) => steps.write((tx) => changes.map((one) => change(tx, one, guardrails))),
     get: (id, tenant) =>
       steps.read((tx) => {
         const job = findJob(tx, id)?.job;

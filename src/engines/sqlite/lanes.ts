@@ -1,5 +1,6 @@
 // The counters of lanes. A call's changes are gathered here and written once per lane at its end, never row by row.
 import type { LaneShare } from "../../core/queue.ts";
+import type { Tenant } from "../../core/tenant-record.ts";
 import type { Connection } from "./database.ts";
 import type { Place } from "./rows.ts";
 
@@ -28,7 +29,7 @@ WHERE queue = ? AND tenant = ? RETURNING lane, ready > 0, listed, pass`;
 const createStatement = `-- lanes.create
 INSERT INTO punctual_lanes (queue, tenant, ready, deferred, held, active, completed, failed, cancelled,
   completed_total, failed_total, cancelled_total, listed, pass, weight)
-VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)`;
+VALUES (?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, coalesce((SELECT weight FROM punctual_tenants WHERE id = ?), 1))`;
 
 // Only when a lane fills or empties: the counters alone touch no index.
 const listStatement = "-- lanes.list\nUPDATE punctual_lanes SET listed = ?, pass = ? WHERE lane = ?";
@@ -36,7 +37,9 @@ const listStatement = "-- lanes.list\nUPDATE punctual_lanes SET listed = ?, pass
 // The queue is bound twice: node:sqlite of Node 22.14 and 24.0 does not take numbered parameters (`?1`).
 const enteringPassStatement = `-- lanes.enteringPass
 SELECT coalesce(
-  (SELECT pass FROM punctual_lanes WHERE queue = ? AND listed = 1 ORDER BY pass LIMIT 1),
+  (SELECT pass FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AND NOT EXISTS (
+    SELECT 1 FROM punctual_tenants WHERE id = lanes.tenant AND passed_over = 1
+  ) ORDER BY pass LIMIT 1),
   (SELECT max(pass) FROM punctual_lanes WHERE queue = ?)
 ) AS pass`;
 
@@ -50,8 +53,23 @@ SELECT lane, tenant, ready, pass, weight FROM punctual_lanes WHERE queue = ? AND
 const anyReadyStatement = `-- lanes.anyReady
 SELECT 1 AS found FROM punctual_lanes WHERE queue = ? AND listed = 1 LIMIT 1`;
 
+const lanesOfStatement = `-- lanes.ofTenant
+SELECT lane, queue, pass FROM punctual_lanes WHERE tenant = ? AND listed = 1`;
+
+const moveLimitedStatement = `-- lanes.moveLimited
+UPDATE punctual_lanes SET pass = ?
+WHERE queue = ? AND listed = 1 AND pass < ? AND tenant IN (SELECT id FROM punctual_tenants WHERE limited = 1)`;
+
 const activeStatement = `-- lanes.active
 SELECT coalesce(sum(active), 0) AS active FROM punctual_lanes WHERE queue = ?`;
+
+const activeOfStatement = `-- lanes.activeOf
+SELECT coalesce(sum(active), 0) AS active FROM punctual_lanes WHERE tenant = ?`;
+
+const readyQueuesStatement = `-- lanes.readyQueues
+SELECT queue FROM punctual_lanes WHERE tenant = ? AND listed = 1`;
+
+const reweighStatement = "-- lanes.reweigh\nUPDATE punctual_lanes SET weight = ? WHERE tenant = ?";
 
 const unfinishedStatement = `-- lanes.unfinished
 SELECT coalesce(sum(ready + deferred + held + active), 0) AS unfinished FROM punctual_lanes WHERE tenant = ?`;
@@ -60,6 +78,8 @@ SELECT coalesce(sum(ready + deferred + held + active), 0) AS unfinished FROM pun
 export class Lanes {
   readonly #connection: Connection;
   readonly #changes = new Map<string, Map<string, Change>>();
+  /** Tenants of which fewer jobs are active than before. */
+  readonly freed = new Set<string>();
   #last: Change | undefined;
 
   constructor(connection: Connection) {
@@ -110,6 +130,24 @@ export class Lanes {
     return this.#connection.get<{ active: number }>(activeStatement, queue)?.active ?? 0;
   }
 
+  /** The tenant's active jobs, in all queues. */
+  activeOf(tenant: string): number {
+    this.flush();
+    return this.#connection.get<{ active: number }>(activeOfStatement, tenant)?.active ?? 0;
+  }
+
+  /** The queues in which the tenant has ready jobs. */
+  readyQueuesOf(tenant: string): string[] {
+    this.flush();
+    return this.#connection.all<{ queue: string }>(readyQueuesStatement, tenant).map(({ queue }) => queue);
+  }
+
+  /** A tenant's weight reaches the lanes that it has. */
+  reweigh({ id, weight }: Tenant): void {
+    this.flush();
+    this.#connection.run(reweighStatement, weight, id);
+  }
+
   /** The tenant's pending and active jobs. */
   unfinished(tenant: string): number {
     this.flush();
@@ -151,18 +189,34 @@ export class Lanes {
     ];
     let [row] = this.#connection.tuples<AddedRow>(addStatement, ...values);
     if (row === undefined) {
-      this.#connection.run(createStatement, queue, tenant);
+      this.#connection.run(createStatement, queue, tenant, tenant);
       [row] = this.#connection.tuples<AddedRow>(addStatement, ...values);
     }
     if (row === undefined) throw new Error(`the lane of ${tenant} in ${queue} could not be counted`);
+    if (places.active < 0) this.freed.add(tenant);
     const [lane, hasReady, listed, pass] = row;
     if (hasReady === listed) return;
     this.#connection.run(listStatement, hasReady, hasReady === 1 ? this.#enteringPass(queue, pass) : pass, lane);
   }
 
+  /** A tenant's lanes were passed over while its limit was reached: they re-enter as lanes that fill do. */
+  reenter(tenant: string): void {
+    this.flush();
+    type Row = { readonly lane: number; readonly queue: string; readonly pass: number };
+    for (const { lane, queue, pass } of this.#connection.all<Row>(lanesOfStatement, tenant)) {
+      this.#connection.run(listStatement, 1, this.#enteringPass(queue, pass), lane);
+    }
+  }
+
+  /** Lanes of limited tenants stand at a pass at least. */
+  moveLimited(queue: string, pass: number): void {
+    this.#connection.run(moveLimitedStatement, pass, queue, pass);
+  }
+
   /**
-   * A lane that was empty re-enters at the lowest pass of the queue's ready lanes, as shareLanes asks; where none is
-   * ready, at the greatest pass there is, so that nobody saves up over an idle moment.
+   * A lane that was empty re-enters at the lowest pass of the queue's ready lanes, as shareLanes asks, but for those
+   * passed over, whose own is of another day; where there is none, at the greatest pass there is, so that nobody saves
+   * up over an idle moment.
    */
   #enteringPass(queue: string, pass: number): number {
     const row = this.#connection.get<{ pass: number | null }>(enteringPassStatement, queue, queue);

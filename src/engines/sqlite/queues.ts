@@ -2,9 +2,8 @@
 import { queueEvent } from "../../core/audit.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { QueueStore } from "../../core/engine.ts";
-import type { RateLimit } from "../../core/queue.ts";
 import { changeQueue, everyQueue, type Queue, type QueueChange, type RateWindow } from "../../core/queue.ts";
-import { has, isNumber, listOf } from "../../core/shape.ts";
+import { readRate, readWindow } from "./rate-columns.ts";
 import type { Steps, Tx } from "./tx.ts";
 
 const findStatement = `-- queues.find
@@ -47,24 +46,7 @@ export function queueStore(steps: Steps): QueueStore {
 export function findQueue({ connection }: Tx, name: string): StoredQueue | undefined {
   const row = connection.get<QueueRow>(findStatement, name);
   if (row === undefined) return undefined;
-  return { queue: toQueue(row), window: windowOf(row) };
-}
-
-/** One that cannot be read has counted nothing: it must not stop the queue. */
-function windowOf({ rate_window: text }: QueueRow): RateWindow {
-  const window = text === null ? [] : parsed(text);
-  return isWindow(window) ? (window as RateWindow) : [];
-}
-
-const isWindow = listOf((slice) => listOf(isNumber)(slice) && (slice as readonly unknown[]).length === 2);
-const isRate = has({ count: isNumber, periodMs: isNumber });
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  return { queue: toQueue(row), window: readWindow(row.rate_window) };
 }
 
 export function saveWindow({ connection }: Tx, name: string, window: RateWindow): void {
@@ -88,14 +70,13 @@ function put(tx: Tx, change: QueueChange, actor: string | undefined): Queue {
 }
 
 function toQueue(row: QueueRow): Queue {
-  const rate = row.rate === null ? undefined : parsed(row.rate);
-  // A limit that cannot be read must neither be ignored nor stop other queues: this one stands still until it is set anew.
-  const unreadable = row.rate !== null && !isRate(rate);
+  const rate = readRate(row.rate);
   return {
     name: row.name,
-    paused: row.paused === 1 || unreadable,
+    // A limit that cannot be read must neither be ignored nor stop other queues: this one stands still until it is set anew.
+    paused: row.paused === 1 || rate === "unreadable",
     concurrency: row.concurrency ?? undefined,
-    rate: unreadable ? undefined : (rate as RateLimit | undefined),
+    rate: rate === "unreadable" ? undefined : rate,
   };
 }
 

@@ -1,5 +1,5 @@
 // Schedules in SQLite: the contract's ScheduleStore. What a put or a fire does is core's decision; here it is stored.
-import { putEvents, removeEvent } from "../../core/audit.ts";
+import { putEvents, removeEvents } from "../../core/audit.ts";
 import type {
   FireAnswer,
   FireRequest,
@@ -10,11 +10,13 @@ import type {
   ScheduleRemoval,
   ScheduleStore,
 } from "../../core/engine.ts";
-import type { DueSchedule, FireStep } from "../../core/firing.ts";
 import type { Guardrails } from "../../core/guardrails.ts";
 import { type JobId, jobIdToBytes } from "../../core/id.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
-import { planPut, type Schedule, type SchedulePut } from "../../core/schedule.ts";
+import { putLimit } from "../../core/put-limits.ts";
+import { planPut } from "../../core/saving.ts";
+import type { Schedule, SchedulePut } from "../../core/schedule.ts";
+import type { DueSchedule, FireStep } from "../../core/step.ts";
 import { cancelForSchedule } from "./ending.ts";
 import { insertJob } from "./insert.ts";
 import { isStored, unfinishedOf } from "./job-table.ts";
@@ -47,6 +49,15 @@ const listStatement = `-- schedules.list
 ${filter}
 SELECT tenant, id, schedule FROM punctual_schedules WHERE (tenant, id) > (?, ?) AND ${conditions} ORDER BY tenant, id LIMIT ?`;
 
+// Ranges of the key: a tenant's other schedules, and those of other tenants, are jumped over.
+const listPrefixStatement = `-- schedules.listPrefix
+${filter}
+SELECT tenant, id, schedule FROM punctual_schedules
+WHERE tenant = ? AND id > ? AND id >= ? AND id < ? || char(1114111) AND ${conditions} ORDER BY id LIMIT ?`;
+
+const nextTenantStatement =
+  "-- schedules.nextTenant\nSELECT min(tenant) AS tenant FROM punctual_schedules WHERE tenant > ?";
+
 const listOfTenantStatement = `-- schedules.listOfTenant
 ${filter}
 SELECT tenant, id, schedule FROM punctual_schedules WHERE tenant = ? AND id > ? AND ${conditions} ORDER BY id LIMIT ?`;
@@ -71,11 +82,9 @@ function put(tx: Tx, request: SchedulePut, guardrails: Guardrails | undefined): 
   if (plan.outcome !== "created" && plan.outcome !== "updated") return plan;
   const { schedule } = plan;
   if (schedule === before) return plan;
-  const max = guardrails?.maxActiveSchedules;
-  if (max !== undefined && schedule.enabled && before?.enabled !== true) {
-    const value = countEnabled(tx, schedule.tenant) + 1;
-    if (value > max) return { outcome: "limit", limit: "maxActiveSchedules", max, value };
-  }
+  const limits = tx.tenants.guardrails(schedule.tenant, guardrails);
+  const hit = putLimit(before, schedule, request, limits, () => countEnabled(tx, schedule.tenant));
+  if (hit !== undefined) return { outcome: "limit", ...hit };
   saveSchedule(tx, schedule);
   for (const event of putEvents(before, plan, tx.now, request.actor)) tx.append(event);
   if (request.cancelPending === true && !schedule.enabled) cancelPending(tx, schedule, "disabled");
@@ -93,8 +102,9 @@ function remove(tx: Tx, removal: ScheduleRemoval): RemoveOutcome {
   const schedule = findSchedule(tx, removal);
   if (schedule === undefined) return removeUnreadable(tx, removal);
   if (removal.expected !== undefined && removal.expected !== schedule.revision) return "conflict";
+  if (removal.of !== undefined && removal.of !== schedule.incarnation) return "conflict";
   removeSchedule(tx, schedule);
-  tx.append(removeEvent(schedule, tx.now, removal.actor));
+  for (const event of removeEvents(schedule, tx.now, removal.actor)) tx.append(event);
   if (removal.cancelPending === true) cancelPending(tx, schedule, "removed");
   return "removed";
 }
@@ -118,15 +128,45 @@ function list(
     filter.enabled === undefined ? null : Number(filter.enabled),
     filter.idPrefix ?? null,
   ];
+  const limit = page.limit + 1;
   const rows =
-    filter.tenant === undefined
-      ? connection.all<ScheduleRow>(listStatement, ...common, tenant, id, page.limit + 1)
-      : connection.all<ScheduleRow>(listOfTenantStatement, ...common, filter.tenant, id, page.limit + 1);
+    filter.idPrefix !== undefined
+      ? listPrefix(connection, filter.idPrefix, common, { tenant, id, only: filter.tenant, limit })
+      : filter.tenant === undefined
+        ? connection.all<ScheduleRow>(listStatement, ...common, tenant, id, limit)
+        : connection.all<ScheduleRow>(listOfTenantStatement, ...common, filter.tenant, id, limit);
   const shown = rows.slice(0, page.limit);
   const items = shown.flatMap((row) => readableSchedule(row) ?? []);
   const last = shown.at(-1);
   if (rows.length <= page.limit || last === undefined) return { items };
   return { items, next: encodeCursor([last.tenant, last.id]) };
+}
+
+/** Where a listing by the beginning of ids goes on: behind an id of a tenant, in that tenant only or in all. */
+interface PrefixPlace {
+  readonly tenant: string;
+  readonly id: string;
+  readonly only: string | undefined;
+  readonly limit: number;
+}
+
+function listPrefix(
+  connection: Tx["connection"],
+  prefix: string,
+  common: readonly (string | number | null)[],
+  { tenant, id, only, limit }: PrefixPlace,
+): ScheduleRow[] {
+  const rows: ScheduleRow[] = [];
+  let current: string | undefined = only ?? tenant;
+  let after = id;
+  while (current !== undefined && rows.length < limit) {
+    const values = [...common, current, after, prefix, prefix, limit - rows.length];
+    rows.push(...connection.all<ScheduleRow>(listPrefixStatement, ...values));
+    if (only !== undefined) break;
+    current = connection.get<{ tenant: string | null }>(nextTenantStatement, current)?.tenant ?? undefined;
+    after = "";
+  }
+  return rows;
 }
 
 function nothingDue(tx: Tx): FireAnswer | undefined {
@@ -138,14 +178,23 @@ function nothingDue(tx: Tx): FireAnswer | undefined {
 function fire(tx: Tx, request: FireRequest): FireAnswer {
   checkEpoch(tx.connection);
   const found = request.only?.flatMap((ref) => findSchedule(tx, ref) ?? []) ?? dueSchedules(tx, request.limit);
-  const due = found.map((schedule): DueSchedule => ({ schedule, unfinished: unfinishedFor(tx, schedule) }));
+  const due = found.map((schedule): DueSchedule => {
+    const { maxPendingJobs } = tx.tenants.guardrails(schedule.tenant, request.guardrails);
+    const room = maxPendingJobs === undefined ? {} : { room: roomLeft(maxPendingJobs, tx, schedule.tenant) };
+    return { schedule, unfinished: unfinishedFor(tx, schedule, request), ...room };
+  });
   const steps = request.decide(due, tx.now);
   const fired = steps.flatMap((step): FireResult[] => (apply(tx, step) ? [resultOf(step)] : []));
   return { fired, nextDueAt: nextTickAt(tx) };
 }
 
-function unfinishedFor(tx: Tx, schedule: Schedule) {
-  return schedule.definition.overlap === "allow" ? [] : unfinishedOf(tx, schedule.incarnation);
+/** Jobs that a tenant may still be given. */
+function roomLeft(maxPendingJobs: number, { lanes }: Tx, tenant: string): number {
+  return Math.max(0, maxPendingJobs - lanes.unfinished(tenant));
+}
+
+function unfinishedFor(tx: Tx, schedule: Schedule, { overlap }: FireRequest) {
+  return (overlap ?? schedule.definition.overlap) === "allow" ? [] : unfinishedOf(tx, schedule.incarnation);
 }
 
 const firedStatement = `-- schedules.firedBefore

@@ -1,7 +1,9 @@
 // A whole store as values and back: the contract's TransferStore in SQLite.
 import type { TransferStore } from "../../core/engine.ts";
+import { tenantRoom } from "../../core/tenant-record.ts";
 import { type ItemOf, readPageOf, type TransferCounts, type TransferKind } from "../../core/transfer.ts";
 import { removeSchedule, saveSchedule, toSchedule } from "./schedule-table.ts";
+import { saveTenant, tenantsAfter, wholeTenant } from "./tenant-table.ts";
 import { eventSequenceTransfer, eventTransfer, idempotencyTransfer, recordTransfer } from "./transfer-history.ts";
 import { jobTransfer, laneTransfer } from "./transfer-jobs.ts";
 import { beyond, type KindTransfer, readable } from "./transfer-kind.ts";
@@ -29,6 +31,7 @@ function holdsRecord({ connection }: Tx, { key, value }: { readonly key: string;
 
 const countsStatement = `-- transfer.counts
 SELECT (SELECT count(*) FROM punctual_queues) AS queue,
+  (SELECT count(*) FROM punctual_tenants) AS tenant,
   (SELECT count(*) FROM punctual_jobs) + (SELECT count(*) FROM punctual_finished) AS job,
   (SELECT count(*) FROM punctual_lanes) AS lane,
   (SELECT count(*) FROM punctual_idempotency) AS idempotency,
@@ -82,6 +85,25 @@ const queueTransfer: KindTransfer<"queue"> = {
   },
 };
 
+const tenantTransfer: KindTransfer<"tenant"> = {
+  read: ({ connection }, after, limit) =>
+    tenantsAfter(connection, beyond(after)[0], limit).map((row) =>
+      readable(`tenant ${row.id}`, () => {
+        const { tenant, window } = wholeTenant(row);
+        return { kind: "tenant", tenant, window };
+      }),
+    ),
+  // Where its lanes stand in the fair share is known once its jobs are there: they re-enter it as lanes that fill do.
+  write: (tx, { tenant, window }) => {
+    saveTenant(tx.connection, tenant, tenantRoom(tenant, window, tx.lanes.activeOf(tenant.id), tx.now), true);
+    tx.tenants.forget();
+  },
+  remove: (tx, [id = ""]) => {
+    tx.connection.run("-- transfer.removeTenant\nDELETE FROM punctual_tenants WHERE id = ?", id);
+    tx.tenants.forget();
+  },
+};
+
 const scheduleTransfer: KindTransfer<"schedule"> = {
   read: ({ connection }, after, limit) => {
     const sql = `-- transfer.schedules
@@ -100,6 +122,7 @@ SELECT tenant, id, schedule FROM punctual_schedules WHERE (tenant, id) > (?, ?) 
 
 const kinds: { readonly [Kind in TransferKind]: KindTransfer<Kind> } = {
   queue: queueTransfer,
+  tenant: tenantTransfer,
   job: jobTransfer,
   lane: laneTransfer,
   idempotency: idempotencyTransfer,

@@ -7,6 +7,7 @@ import type { Connection } from "./database.ts";
 import { eventColumns, eventValues } from "./event-rows.ts";
 import { Lanes } from "./lanes.ts";
 import type { Retention } from "./retention.ts";
+import { TenantLimits } from "./tenant-limits.ts";
 
 const lastStatement = `-- jobs.last
 SELECT (SELECT max(seq) FROM punctual_jobs) AS live_seq, (SELECT max(seq) FROM punctual_finished) AS finished_seq,
@@ -27,6 +28,7 @@ export class Tx {
   readonly now: Millis;
   readonly retention: Retention;
   readonly lanes: Lanes;
+  readonly tenants: TenantLimits;
   /** Every transition of a job is recorded, not only changes. */
   readonly auditsAll: boolean;
   #wakes: Map<string, Millis> | undefined;
@@ -40,6 +42,7 @@ export class Tx {
     this.now = now;
     this.retention = retention;
     this.lanes = new Lanes(connection);
+    this.tenants = new TenantLimits(connection, this.lanes, now);
     this.auditsAll = retention.history.auditsAll;
   }
 
@@ -125,6 +128,7 @@ export class Tx {
   finish(): void {
     this.retention.trim(this);
     this.lanes.flush();
+    if (this.lanes.freed.size > 0) this.tenants.wakeFreed((queue, dueAt) => this.wake(queue, dueAt));
   }
 
   /** What watchers are told, after the commit. */

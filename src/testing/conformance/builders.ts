@@ -1,12 +1,13 @@
 // Builders of what facts hand to an engine, each with plain defaults that a fact overrides by name. The small calls
 // that ask an engine for one thing and unwrap the answer are in calls.ts.
 import type { ClaimRequest } from "../../core/engine.ts";
-import { type Decide, decideTrigger } from "../../core/firing.ts";
 import { type Entropy, mintJobId, mintToken, type Token } from "../../core/id.ts";
 import type { AttemptOutcome, AttemptRecord, ClaimedJob, NewJob } from "../../core/job.ts";
+import { type Backfill, decideBackfill, decideTrigger } from "../../core/operations.ts";
 import type { Rule } from "../../core/rule.ts";
 import type { ScheduleDefinition, SchedulePut } from "../../core/schedule.ts";
 import { leaseOf, type Settlement } from "../../core/settling.ts";
+import type { Decide } from "../../core/step.ts";
 import { start } from "./harness.ts";
 
 export const secondMs = 1_000;
@@ -143,4 +144,18 @@ export function triggerDecision(operation: string, tick?: number): Decide {
 /** The parts of a decision that `triggerDecision` made. */
 export function triggerParts(decide: Decide): TriggerParts | undefined {
   return triggers.get(decide);
+}
+
+const backfills = new WeakMap<Decide, Backfill>();
+
+/** core's `decideBackfill`, remembered by its parts. */
+export function backfillDecision(backfill: Backfill): Decide {
+  const decide = decideBackfill(backfill);
+  backfills.set(decide, backfill);
+  return decide;
+}
+
+/** The parts of a decision that `backfillDecision` made. */
+export function backfillOf(decide: Decide): Backfill | undefined {
+  return backfills.get(decide);
 }

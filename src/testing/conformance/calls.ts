@@ -17,10 +17,20 @@ import type { EventFilter, StoredEvent } from "../../core/events.ts";
 import { decideFiring } from "../../core/firing.ts";
 import type { JobId } from "../../core/id.ts";
 import type { ClaimedJob, Job, NewJob } from "../../core/job.ts";
+import type { Backfill } from "../../core/operations.ts";
 import type { LaneCounts } from "../../core/queue.ts";
 import type { Schedule, ScheduleDefinition, SchedulePut, ScheduleRef } from "../../core/schedule.ts";
 import type { Settlement } from "../../core/settling.ts";
-import { claimRequest, definition, newJob, queue, schedulePut, tenant, triggerDecision } from "./builders.ts";
+import {
+  backfillDecision,
+  claimRequest,
+  definition,
+  newJob,
+  queue,
+  schedulePut,
+  tenant,
+  triggerDecision,
+} from "./builders.ts";
 
 type Jobs = Pick<Engine, "jobs">;
 type Schedules = Pick<Engine, "schedules">;
@@ -160,6 +170,20 @@ export async function trigger(
 ): Promise<FireResult | undefined> {
   const only = [{ tenant, id: "report" }];
   const { fired } = await schedules.fire({ limit: 1, only, decide: triggerDecision(operation, tick) });
+  return fired[0];
+}
+
+/** An operator's backfill of schedule "report", in one step, with the schedule's own overlap policy or another. */
+export async function backfill(
+  { schedules }: Schedules,
+  operation: string,
+  ticks: readonly number[],
+  parts: Partial<Backfill> = {},
+): Promise<FireResult | undefined> {
+  const { incarnation, definition: stored } = await storedSchedule({ schedules });
+  const overlap = parts.overlap ?? stored.overlap;
+  const decide = backfillDecision({ operation, incarnation, ticks, ...parts, overlap });
+  const { fired } = await schedules.fire({ limit: 1, only: [{ tenant, id: "report" }], overlap, decide });
   return fired[0];
 }
 

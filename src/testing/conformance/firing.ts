@@ -1,9 +1,10 @@
 // Firing: one job per tick, the cursor and its jobs in one step, whoever fires and however often.
 import assert from "node:assert/strict";
-import { type Decide, type DueSchedule, decideFiring } from "../../core/firing.ts";
+import { decideFiring } from "../../core/firing.ts";
 import { tickJobId } from "../../core/id.ts";
 import { every, once } from "../../core/rule.ts";
 import type { Schedule } from "../../core/schedule.ts";
+import type { Decide, DueSchedule } from "../../core/step.ts";
 import { completion, definition, hourMs, minuteMs, schedulePut, secondMs, tenant } from "./builders.ts";
 import {
   claimJob,

@@ -39,6 +39,22 @@ export const inspection: Chapter = {
       assert.equal((await standing(other, late)).ahead, 1);
     }),
 
+    fact(
+      "J12 a limited tenant's concurrency and rate are told with what is used of them",
+      async ({ engine, other }) => {
+        const { id } = await insertJob(engine);
+        assert.equal((await standing(engine, id)).tenantLimits, undefined);
+        const rate = { count: 1, periodMs: minuteMs };
+        await engine.tenants.put([{ id: tenant, concurrency: 2, rate }]);
+        const idle = { concurrency: 2, rate, active: 0, regainAt: undefined };
+        assert.deepEqual((await standing(other, id)).tenantLimits, idle);
+        await activeJob(engine, { queue: "else", priority: 1 });
+        const { tenantLimits } = await standing(other, id);
+        assert.ok(tenantLimits?.regainAt !== undefined && tenantLimits.regainAt > start);
+        assert.equal(tenantLimits.active, 1);
+      },
+    ),
+
     fact("J11 pauses of the queue and of everything are told apart", async ({ engine, other }) => {
       const { id } = await insertJob(engine);
       assert.deepEqual(

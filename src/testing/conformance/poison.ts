@@ -1,7 +1,8 @@
 // Poison: a schedule that cannot be evaluated is disabled with the reason, and harms no neighbour.
 import assert from "node:assert/strict";
-import { type Decide, decideFiring } from "../../core/firing.ts";
+import { decideFiring } from "../../core/firing.ts";
 import type { Rule } from "../../core/rule.ts";
+import type { Decide } from "../../core/step.ts";
 import { definition, minuteMs, schedulePut, tenant } from "./builders.ts";
 import { createSchedule, fire, jobTicks, listEvents, putSchedule, storedSchedule } from "./calls.ts";
 import { type Chapter, fact, type Harness, start } from "./harness.ts";

@@ -181,5 +181,19 @@ export const signals: Chapter = {
       clock.advance(minuteMs);
       assert.equal((await claimJob(engine)).tenant, tenant);
     }),
+
+    watching(
+      "T6 a tenant's place that becomes free in one queue wakes those who wait for it in another",
+      async ({ engine, other }, watcher) => {
+        await other.tenants.put([{ id: tenant, concurrency: 1 }]);
+        const job = await activeJob(engine);
+        await insertJob(other, { queue: "other" });
+        await claim(engine, { wants: [{ queue: "other", limit: 1 }] });
+        await watcher.settled(other);
+        watcher.forget();
+        await settleJob(other, completion(job));
+        await watcher.until(wakeOf("other", start));
+      },
+    ),
   ],
 };

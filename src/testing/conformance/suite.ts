@@ -1,10 +1,13 @@
 // The conformance suite: every chapter, in the order of the contract. A harness under test/engines runs it on an engine.
+import { accounting } from "./accounting.ts";
+import { backfills } from "./backfill.ts";
 import { batch } from "./batch.ts";
 import { cancel } from "./cancel.ts";
 import { catchUp } from "./catch-up.ts";
 import { claims } from "./claim.ts";
 import { counts } from "./counts.ts";
 import { events } from "./events.ts";
+import { fairness } from "./fairness.ts";
 import { fence } from "./fence.ts";
 import { firing } from "./firing.ts";
 import { guardrails } from "./guardrails.ts";
@@ -25,6 +28,9 @@ import { retention } from "./retention.ts";
 import { schedules } from "./schedules.ts";
 import { settling } from "./settle.ts";
 import { signals } from "./signals.ts";
+import { tenantGuardrails } from "./tenant-guardrails.ts";
+import { tenantLimits } from "./tenant-limits.ts";
+import { tenantRecords } from "./tenant-records.ts";
 import { tenants } from "./tenants.ts";
 import { timers } from "./timers.ts";
 import { transactions } from "./transactions.ts";
@@ -42,18 +48,24 @@ export const chapters: readonly Chapter[] = [
   batch,
   idempotencyKeys,
   limits,
+  fairness,
   counts,
   retention,
   payload,
   schedules,
   firing,
   triggers,
+  backfills,
   jitter,
   catchUp,
+  accounting,
   overlap,
   poison,
   pauseOnFailure,
   guardrails,
+  tenantGuardrails,
+  tenantRecords,
+  tenantLimits,
   tenants,
   events,
   history,

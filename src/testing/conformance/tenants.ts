@@ -75,6 +75,32 @@ export const tenants: Chapter = {
       assert.deepEqual([own?.definition.input, own?.revision], ["1", 1]);
     }),
 
+    fact(
+      "N1 schedules are listed by the beginning of their ids, of one tenant or of all, in pages",
+      async ({ engine, other }) => {
+        for (const owner of ["a", tenant, globex]) {
+          for (const id of ["in:1", "in:2", "int", "im", "out"])
+            await createSchedule(engine, {}, { tenant: owner, id });
+        }
+        const listed = async (filter: { readonly tenant?: string; readonly enabled?: boolean }, limit: number) => {
+          const found: string[] = [];
+          let cursor: string | undefined;
+          do {
+            const page = { limit, ...(cursor === undefined ? {} : { cursor }) };
+            const { items, next } = await other.schedules.list({ ...filter, idPrefix: "in:" }, page);
+            found.push(...items.map((schedule) => `${schedule.tenant}/${schedule.id}`));
+            cursor = next;
+          } while (cursor !== undefined);
+          return found;
+        };
+        const all = ["a", tenant, globex].flatMap((owner) => [`${owner}/in:1`, `${owner}/in:2`]);
+        for (const limit of [1, 2, 5, 100]) assert.deepEqual(await listed({}, limit), all);
+        for (const limit of [1, 100]) assert.deepEqual(await listed({ tenant }, limit), all.slice(2, 4));
+        assert.deepEqual(await listed({ tenant, enabled: false }, 1), []);
+        assert.deepEqual(await listed({ tenant: "nobody" }, 10), []);
+      },
+    ),
+
     fact("N1 a tenant's list holds its own schedules", async ({ engine }) => {
       await createSchedule(engine);
       await createSchedule(engine, {}, { tenant: globex });

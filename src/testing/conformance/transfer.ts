@@ -64,6 +64,10 @@ async function fill({ engine, clock }: Harness): Promise<void> {
   clock.advance(minuteMs);
   await fire(engine);
   await engine.queues.put([{ name: queue, concurrency: 3, rate: { count: 5, periodMs: minuteMs } }], "ann");
+  await engine.tenants.put([
+    { id: tenant, weight: 3, concurrency: 9, rate: { count: 9, periodMs: minuteMs } },
+    { id: "globex", guardrails: { maxPendingJobs: "unlimited", minIntervalMs: minuteMs } },
+  ]);
   await claim(engine, { limit: 1 });
   await engine.records.put([
     { key: "note", value: '{"n":1}', expected: "absent" },

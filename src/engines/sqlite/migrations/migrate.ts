@@ -5,10 +5,11 @@ import type { MigrationStep } from "../../../core/schema.ts";
 import type { Connection } from "../database.ts";
 import { initial } from "./0001-initial.ts";
 import { disabledSchedules } from "./0002-disabled-schedules.ts";
+import { tenants } from "./0003-tenants.ts";
 import type { Migration } from "./migration.ts";
 
 /** Every step there is, in order. */
-export const migrations: readonly Migration[] = [initial, disabledSchedules];
+export const migrations: readonly Migration[] = [initial, disabledSchedules, tenants];
 
 const latest = Math.max(...migrations.map(({ id }) => id));
 

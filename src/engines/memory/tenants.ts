@@ -1,0 +1,70 @@
+// Tenants in memory: the contract's TenantStore over the world.
+import { tenantEvent } from "../../core/audit.ts";
+import type { Millis } from "../../core/clock.ts";
+import type { TenantStore } from "../../core/engine.ts";
+import { decodeCursor, encodeCursor } from "../../core/page.ts";
+import {
+  changeTenant,
+  plainTenant,
+  sameTenant,
+  type Tenant,
+  type TenantChange,
+  type TenantFilter,
+  type TenantSummary,
+} from "../../core/tenant-record.ts";
+import type { World } from "./world.ts";
+
+export function tenantStore(world: World): TenantStore {
+  return {
+    put: async (changes, actor) => world.step((now) => changes.map((change) => put(world, change, now, actor))),
+    get: async (ids) => ids.map((id) => world.tenants.get(id)),
+    list: async (filter, page) =>
+      world.step((now) => {
+        const after = page.cursor === undefined ? "" : String(decodeCursor(page.cursor, 1)[0]);
+        const found = namesOf(world).filter((id) => id > after && matches(id, filter));
+        const items = found.slice(0, page.limit).map((id) => summaryOf(world, id, now));
+        const last = items.at(-1);
+        return {
+          items,
+          ...(found.length > items.length && last !== undefined ? { next: encodeCursor([last.id]) } : {}),
+        };
+      }),
+  };
+}
+
+function put(world: World, change: TenantChange, now: Millis, actor: string | undefined): Tenant {
+  const before = world.tenants.get(change.id);
+  const after = changeTenant(before, change);
+  if (before !== undefined && sameTenant(before, after)) return before;
+  world.tenants.reenter(change.id);
+  world.tenants.save(after, world.tenants.windowOf(after.id), now, false);
+  world.tenants.reweigh(after);
+  world.append(tenantEvent(before, after, now, actor));
+  world.wakeLanes(after.id, now);
+  return after;
+}
+
+function namesOf(world: World): string[] {
+  const names = new Set(world.tenants.all().map(({ record }) => record.id));
+  for (const lanes of world.lanes.values()) for (const tenant of lanes.keys()) names.add(tenant);
+  for (const { tenant } of world.schedules.values()) names.add(tenant);
+  return [...names].sort();
+}
+
+function matches(id: string, filter: TenantFilter): boolean {
+  return (
+    (filter.id === undefined || filter.id === id) && (filter.idPrefix === undefined || id.startsWith(filter.idPrefix))
+  );
+}
+
+function summaryOf(world: World, id: string, now: Millis): TenantSummary {
+  const activeJobs = world.tenants.activeJobs(id);
+  const { regainAt } = world.tenants.roomOf(id, now);
+  return {
+    ...(world.tenants.get(id) ?? plainTenant(id)),
+    enabledSchedules: world.enabledSchedules.get(id) ?? 0,
+    pendingJobs: world.tenants.unfinishedJobs(id) - activeJobs,
+    activeJobs,
+    ...(regainAt === undefined ? {} : { regainAt }),
+  };
+}
