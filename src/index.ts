@@ -65,6 +65,7 @@ export type { CatchUpPolicy, OverlapPolicy } from "./core/schedule.ts";
 export type { MigrationStep, SchemaDrift, SchemaState } from "./core/schema.ts";
 export { type InputOf, type Task, type TaskOptions, task } from "./core/task.ts";
 export type { BackfillOptions, BackfillResult, BackfillShare } from "./runtime/backfill.ts";
+export type { TenantScheduler, TransactionScheduler } from "./runtime/bound-schedulers.ts";
 export { type CopyOptions, type CopyProgress, type CopyResult, copyStore } from "./runtime/copy.ts";
 export { examine } from "./runtime/doctor.ts";
 export type { EnqueueOptions, Priority } from "./runtime/enqueue-options.ts";
@@ -86,15 +87,8 @@ export {
   type SourceContext,
   scheduleSource,
 } from "./runtime/schedule-source.ts";
-export {
-  createScheduler,
-  type Role,
-  type Scheduler,
-  type SchedulerOptions,
-  type TenantScheduler,
-  type TransactionScheduler,
-  type WorkerSettings,
-} from "./runtime/scheduler.ts";
+export { createScheduler, type Scheduler } from "./runtime/scheduler.ts";
+export type { Role, SchedulerOptions, WorkerSettings } from "./runtime/scheduler-options.ts";
 export type { PutResult, ScheduleItem, ScheduleQuery } from "./runtime/schedules-client.ts";
 export type { TenantLimits, TenantQuery, TenantView } from "./runtime/tenants-client.ts";
 export type { TickFired, TickQuery, TickRecord, TicksSkipped } from "./runtime/tick-history.ts";

@@ -10,15 +10,15 @@ import {
   TransactionsUnsupportedError,
 } from "../core/errors.ts";
 import type { NewEvent } from "../core/events.ts";
-import { type GuardrailOptions, type Guardrails, resolveGuardrails } from "../core/guardrails.ts";
+import { type Guardrails, resolveGuardrails } from "../core/guardrails.ts";
 import { type Entropy, mintToken } from "../core/id.ts";
-import type { ErrorRecord } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
 import type { Signal } from "../core/signal.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { copyMarkKey } from "../core/transfer.ts";
 import { Batcher } from "./batcher.ts";
+import { clientsOf, type TenantScheduler, type TransactionScheduler } from "./bound-schedulers.ts";
 import type { ClientHost } from "./client-host.ts";
 import { type RuntimeClock, systemClock } from "./clock.ts";
 import { Emitter } from "./emitter.ts";
@@ -31,11 +31,13 @@ import { type Handler, Registry } from "./handler.ts";
 import { Janitor } from "./janitor.ts";
 import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
 import { QueuesClient, type Stats } from "./queues-client.ts";
+import { entropyFrom } from "./randomness.ts";
 import { checkSources, type ScheduleSource } from "./schedule-source.ts";
+import { checkHandlers, checkOptions, checkRoles, type Role, type SchedulerOptions } from "./scheduler-options.ts";
 import { SchedulesClient } from "./schedules-client.ts";
 import { SourceRunner } from "./source-runner.ts";
 import { StoreClock } from "./store-clock.ts";
-import { readTenant, TenantsClient, type TenantView } from "./tenants-client.ts";
+import { readTenant, TenantsClient } from "./tenants-client.ts";
 import { Ticker } from "./ticker.ts";
 import { TimersClient } from "./timers-client.ts";
 import { Worker } from "./worker.ts";
@@ -44,74 +46,12 @@ import { ownZoneData } from "./zone-data.ts";
 /** Each thing that stop waits for after its deadline has so long, in ms. */
 const stopGraceMs = 1_000;
 
-/** What a process does: run jobs, fire ticks, purge. */
-export type Role = "worker" | "ticker" | "janitor";
-
-/** Options of the worker role. */
-export interface WorkerSettings {
-  /** Jobs run at once; 5 by default. */
-  readonly concurrency?: number;
-  /** Takes jobs of these queues only; those of its handlers' tasks by default. */
-  readonly queues?: readonly string[];
-  /** A lease; 30 s by default. A killed worker's jobs run again when it ends. */
-  readonly lease?: Duration;
-  /** Names this worker in records; made up by default. */
-  readonly name?: string;
-}
-
-/** Options of `createScheduler`. */
-export interface SchedulerOptions<Tx> {
-  /** Where everything is stored: `sqlite("./punctual.db")`, `memory()`, ... */
-  readonly engine: Engine<Tx>;
-  readonly handlers?: readonly Handler[];
-  /** Schedules that live in the user's own tables; the ticker role runs them. */
-  readonly sources?: readonly ScheduleSource[];
-  readonly worker?: WorkerSettings;
-  /** Limits of every tenant. */
-  readonly guardrails?: GuardrailOptions;
-  /** Largest input in bytes of JSON; 512 KiB by default. */
-  readonly payloadBytesMax?: number;
-  /** Takes secrets out of errors before they are stored. */
-  readonly redact?: (error: ErrorRecord) => ErrorRecord;
-  /** Version of the runtime's time zone data, such as "2026c"; what Node says by default. For runtimes that do not say. */
-  readonly zoneData?: string;
-  /** Another source of time and timers, for tests. */
-  readonly clock?: RuntimeClock;
-  /** Another source of randomness, 0 ≤ random < 1, for tests: ids, tokens and pauses follow from it. */
-  readonly random?: () => number;
-}
-
 /** The roles that were started. */
 interface Running {
   readonly worker?: Worker;
   readonly ticker?: Ticker;
   readonly janitor?: Janitor;
   readonly sources: readonly SourceRunner[];
-}
-
-/** What can be done inside a caller's transaction: nothing of it is seen before the transaction commits. */
-export interface TransactionScheduler {
-  enqueue<Input>(
-    task: Task<Input, unknown> | string,
-    input: NoInfer<Input>,
-    options?: EnqueueOptions,
-  ): Promise<Enqueued>;
-  enqueueMany(items: readonly EnqueueItem[], shared?: EnqueueOptions): Promise<Enqueued[]>;
-  readonly jobs: JobsClient;
-  readonly timers: TimersClient;
-  readonly schedules: SchedulesClient;
-}
-
-/** The API bound to one tenant: ids of other tenants do not exist for it. */
-export interface TenantScheduler extends TransactionScheduler {
-  readonly events: EventsClient;
-  /** Why a job or schedule of this tenant will run, did not run or does not tick. */
-  explain(request: ExplainRequest): Promise<Explanation>;
-  stats(filter?: { readonly queue?: string }): Promise<Stats>;
-  /** The queues in which it has or had jobs, with its own counts; what they are limited to is the deployment's business. */
-  readonly queues: Pick<QueuesClient, "list">;
-  /** Its limits, its share and what it has; only who holds the scheduler can change them. */
-  limits(): Promise<TenantView>;
 }
 
 /** A scheduler; made by `createScheduler`. */
@@ -154,9 +94,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#engine = options.engine;
     this.#zoneData = options.zoneData ?? ownZoneData();
     this.#clock = options.clock ?? systemClock;
-    const { random } = options;
-    this.#random = random ?? Math.random;
-    this.#entropy = random === undefined ? entropy : () => [word(random), word(random)];
+    this.#random = options.random ?? Math.random;
+    this.#entropy = entropyFrom(options.random);
     this.#storeClock = new StoreClock(this.#clock, () => this.#engine.now());
     this.#emitter = new Emitter((error) => this.#report(error));
     const append = async (events: readonly NewEvent[]) => {
@@ -247,7 +186,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     const host = this.#host(tenant);
     const queues = new QueuesClient(host);
     return {
-      ...clients(host),
+      ...clientsOf(host),
       events: new EventsClient(host),
       queues: { list: () => queues.list() },
       explain: (request) => this.#explain(request, host.tenant),
@@ -267,7 +206,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       await this.#open();
       return bound as unknown as Engine<never>;
     };
-    return clients({ ...this.#host(undefined), engine, inserts: undefined });
+    return clientsOf({ ...this.#host(undefined), engine, inserts: undefined });
   }
 
   /** Listens to what this process does; the answer removes the listener. */
@@ -424,7 +363,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
               entropy: this.#entropy,
               redact: this.#options.redact,
               enqueueFor: (tenant) => {
-                const { enqueue } = clients(this.#host(tenant));
+                const { enqueue } = clientsOf(this.#host(tenant));
                 return (task, input, options) => enqueue(task, input, options);
               },
             }),
@@ -493,118 +432,4 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
  */
 export function createScheduler<Tx = never>(options: SchedulerOptions<Tx>): Scheduler<Tx> {
   return new Scheduler(options);
-}
-
-function clients(host: ClientHost): TransactionScheduler {
-  const jobs = new JobsClient(host);
-  return {
-    enqueue: (task, input, options) => jobs.enqueue(task, input, options),
-    enqueueMany: (items, shared) => jobs.enqueueMany(items, shared),
-    jobs,
-    timers: new TimersClient(host, jobs),
-    schedules: new SchedulesClient(host),
-  };
-}
-
-/** Random words are drawn so many at once: a draw costs more than an id. */
-const pool = new Uint32Array(1_024);
-let drawn = pool.length;
-
-/** Fresh randomness for ids and tokens. */
-function entropy(): Entropy {
-  if (drawn >= pool.length) {
-    crypto.getRandomValues(pool);
-    drawn = 0;
-  }
-  return [pool[drawn++] ?? 0, pool[drawn++] ?? 0];
-}
-
-function word(random: () => number): number {
-  return Math.floor(random() * 2 ** 32);
-}
-
-function checkRoles(roles: readonly Role[]): ReadonlySet<Role> {
-  const known: readonly string[] = ["worker", "ticker", "janitor"];
-  for (const role of roles) {
-    if (!known.includes(role)) {
-      throw new InvalidInputError(`roles must be of ${known.join(", ")}, got ${shown(role)}`, { field: "roles" });
-    }
-  }
-  if (roles.length === 0) throw new InvalidInputError("roles must name at least one", { field: "roles" });
-  return new Set(roles);
-}
-
-function checkOptions<Tx>(options: SchedulerOptions<Tx>): SchedulerOptions<Tx> {
-  refuseUnknown(
-    options,
-    [
-      "engine",
-      "handlers",
-      "sources",
-      "worker",
-      "guardrails",
-      "payloadBytesMax",
-      "redact",
-      "zoneData",
-      "clock",
-      "random",
-    ],
-    "",
-  );
-  const { engine, handlers = [], worker = {}, payloadBytesMax } = options;
-  if (typeof engine?.jobs?.claim !== "function") {
-    throw new InvalidInputError(`engine must be one, such as sqlite("./punctual.db"), got ${shown(engine)}`, {
-      field: "engine",
-    });
-  }
-  checkHandlers(handlers);
-  refuseUnknown(worker, ["concurrency", "queues", "lease", "name"], "worker");
-  const { concurrency } = worker;
-  if (concurrency !== undefined && !(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= 10_000)) {
-    throw new InvalidInputError(
-      `worker.concurrency must be a whole number from 1 to 10,000, got ${shown(concurrency)}`,
-      {
-        field: "worker.concurrency",
-      },
-    );
-  }
-  if (worker.queues !== undefined && !Array.isArray(worker.queues)) {
-    throw new InvalidInputError(`worker.queues must be an array, got ${shown(worker.queues)}`, {
-      field: "worker.queues",
-    });
-  }
-  if (worker.queues?.length === 0) {
-    throw new InvalidInputError("worker.queues must name at least one queue, or be left out", {
-      field: "worker.queues",
-    });
-  }
-  for (const queue of worker.queues ?? []) checkId(queue, "worker.queues");
-  if (worker.name !== undefined) checkId(worker.name, "worker.name");
-  if (options.redact !== undefined && typeof options.redact !== "function") {
-    throw new InvalidInputError(`redact must be a function, got ${shown(options.redact)}`, { field: "redact" });
-  }
-  if (options.zoneData !== undefined && !/^\d{4}[a-z]+$/.test(options.zoneData)) {
-    throw new InvalidInputError(`zoneData must be a version such as "2026c", got ${shown(options.zoneData)}`, {
-      field: "zoneData",
-    });
-  }
-  if (payloadBytesMax !== undefined && !(Number.isInteger(payloadBytesMax) && payloadBytesMax >= 1)) {
-    throw new InvalidInputError(`payloadBytesMax must be a whole number of bytes, got ${shown(payloadBytesMax)}`, {
-      field: "payloadBytesMax",
-    });
-  }
-  return Object.freeze({ ...options });
-}
-
-function checkHandlers(handlers: unknown): void {
-  if (!Array.isArray(handlers)) {
-    throw new InvalidInputError(`handlers must be an array, got ${shown(handlers)}`, { field: "handlers" });
-  }
-  for (const [index, handler] of (handlers as readonly unknown[]).entries()) {
-    const made = typeof handler === "object" && handler !== null && "run" in handler && "policy" in handler;
-    if (made && typeof handler.run === "function") continue;
-    throw new InvalidInputError(`handlers[${index}] must come from handle(task, fn), got ${shown(handler)}`, {
-      field: `handlers[${index}]`,
-    });
-  }
 }

@@ -7,7 +7,7 @@ import type { ErrorRecord } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
 import type { Task } from "../core/task.ts";
 import type { Handler } from "../runtime/handler.ts";
-import type { Role, WorkerSettings } from "../runtime/scheduler.ts";
+import type { Role, WorkerSettings } from "../runtime/scheduler-options.ts";
 import type { KitClock } from "./kit-clock.ts";
 import type { TestInstant } from "./local-time.ts";
 

@@ -3,7 +3,8 @@
 import { type Duration, parseDuration } from "../core/duration.ts";
 import { refuseUnknown } from "../core/options.ts";
 import type { Task } from "../core/task.ts";
-import type { Role, Scheduler } from "../runtime/scheduler.ts";
+import type { Scheduler } from "../runtime/scheduler.ts";
+import type { Role } from "../runtime/scheduler-options.ts";
 import type { TickRecord } from "../runtime/tick-history.ts";
 import type { JobView } from "../runtime/views.ts";
 import { Evidence } from "./evidence.ts";

@@ -1,8 +1,11 @@
 // The scheduler under test: a real one whose handlers the kit watches, and which in inline mode runs what it enqueues.
+
+import type { TenantScheduler } from "../runtime/bound-schedulers.ts";
 import type { EnqueueOptions } from "../runtime/enqueue-options.ts";
 import type { Handler } from "../runtime/handler.ts";
 import type { Enqueued, EnqueueItem, JobsClient } from "../runtime/jobs-client.ts";
-import { Scheduler, type SchedulerOptions, type TenantScheduler } from "../runtime/scheduler.ts";
+import { Scheduler } from "../runtime/scheduler.ts";
+import type { SchedulerOptions } from "../runtime/scheduler-options.ts";
 
 /** What a client did: the jobs that it enqueued, with the names of their tasks. */
 export type OnEnqueue = (enqueued: readonly Enqueued[]) => Promise<void>;

@@ -4,7 +4,7 @@ import type { Engine } from "../../src/core/engine.ts";
 import { memory } from "../../src/engines/memory/index.ts";
 import { createScheduler, type Role, type Scheduler, type SchedulerEvents } from "../../src/index.ts";
 import { eventNames } from "../../src/runtime/events.ts";
-import type { SchedulerOptions } from "../../src/runtime/scheduler.ts";
+import type { SchedulerOptions } from "../../src/runtime/scheduler-options.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
 import { Faulty } from "./faulty.ts";
 
