@@ -7,6 +7,7 @@ import type { ErrorRecord } from "../core/job.ts";
 import { refuseUnknown } from "../core/options.ts";
 import type { Task } from "../core/task.ts";
 import type { Handler } from "../runtime/handler.ts";
+import type { ScheduleSource } from "../runtime/schedule-source.ts";
 import type { Role, WorkerSettings } from "../runtime/scheduler-options.ts";
 import type { KitClock } from "./kit-clock.ts";
 import type { TestInstant } from "./local-time.ts";
@@ -23,6 +24,8 @@ export type EngineOn<Tx> = (clock: KitClock) => Engine<Tx>;
 /** Options of `testScheduler`. */
 export interface TestSchedulerOptions {
   readonly handlers?: readonly Handler[];
+  /** Schedules that live in a table; loaded when the scheduler starts, and each minute as the clock moves. */
+  readonly sources?: readonly ScheduleSource[];
   /** "auto" by default. */
   readonly mode?: TestMode;
   /** The first instant; 2026-01-01T00:00:00Z by default. */
@@ -42,7 +45,7 @@ export interface TestSchedulerOptions {
 }
 
 const known: readonly string[] = [
-  ...["handlers", "mode", "startAt", "timezone", "worker", "guardrails", "payloadBytesMax", "redact"],
+  ...["handlers", "sources", "mode", "startAt", "timezone", "worker", "guardrails", "payloadBytesMax", "redact"],
   ...["roles", "seed", "ioWait"],
 ];
 
@@ -71,7 +74,7 @@ export function aim<Input>(
 /** @throws InvalidInputError naming the option at fault */
 export function checkTestOptions(options: TestSchedulerOptions) {
   refuseUnknown(options, known, "");
-  const { guardrails, payloadBytesMax, redact, handlers = [], roles, worker = {} } = options;
+  const { guardrails, payloadBytesMax, redact, handlers = [], sources = [], roles, worker = {} } = options;
   return {
     mode: checkMode(options.mode ?? "auto"),
     seed: checkSeed(options.seed ?? 1),
@@ -82,6 +85,7 @@ export function checkTestOptions(options: TestSchedulerOptions) {
     /** What is handed on as it is. */
     own: {
       handlers,
+      sources,
       // What is no object is for the scheduler to refuse.
       worker: typeof worker === "object" ? { name: "test-worker", ...worker } : worker,
       ...(guardrails === undefined ? {} : { guardrails }),

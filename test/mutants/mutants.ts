@@ -730,4 +730,28 @@ export const mutants: readonly Mutant[] = [
     tests: ["test/core/jitter.test.ts"],
     expect: "S3",
   },
+  {
+    name: "a source whose bad record takes its schedule away",
+    promise: "C9: one bad record harms no stored schedule",
+    file: "src/runtime/source-reconciler.ts",
+    find: "!wanted.has(key) && !refused.has(id.slice(length)) &&",
+    replace: "!wanted.has(key) &&",
+    tests: ["test/runtime/schedule-source.test.ts"],
+  },
+  {
+    name: "a source whose old load undoes what its feed has said",
+    promise: "C9: the feed knows better than a load that was under way",
+    file: "src/runtime/source-reconciler.ts",
+    find: "puts.filter((put) => this.#touched?.has(put.id) !== true)",
+    replace: "puts.filter(() => true)",
+    tests: ["test/runtime/schedule-source.test.ts"],
+  },
+  {
+    name: "a source that undoes another replica's newer change",
+    promise: "C9: a slow load replaces only what it has read",
+    file: "src/runtime/source-reconciler.ts",
+    find: "{ ...put, expected: stored.revision, of: stored.incarnation }",
+    replace: '{ ...put, expected: "any" as const }',
+    tests: ["test/runtime/schedule-source.test.ts"],
+  },
 ];

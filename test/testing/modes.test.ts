@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { memory } from "../../src/engines/memory/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { createScheduler, every, handle, NoHandlerError, task } from "../../src/index.ts";
+import { createScheduler, every, handle, NoHandlerError, scheduleSource, task } from "../../src/index.ts";
 import { testScheduler, testSchedulerOn } from "../../src/testing/index.ts";
 
 const greet = task<{ name: string }>("greet");
@@ -171,5 +171,27 @@ describe("the options of testScheduler", () => {
     await expect(wrong({ startAt: "yesterday" })).rejects.toThrow(/startAt must be/);
     await expect(testSchedulerOn(memory() as never)).rejects.toThrow(/engine must be a function of the clock/);
     expect(() => createScheduler({ mode: "auto" } as never)).toThrow(/mode is not an option/);
+  });
+});
+
+describe("sources", () => {
+  it("are loaded before the test goes on, and again as the clock moves", async () => {
+    const rows = [{ id: 1, name: "Ada" }];
+    const source = scheduleSource<{ id: number; name: string }>({
+      name: "greetings",
+      load: () => rows,
+      toSchedule: ({ name }) => ({ task: greet, input: { name }, when: every("10s") }),
+    });
+    const greeted: string[] = [];
+    await using t = await testScheduler({
+      handlers: [handle(greet, ({ name }) => greeted.push(name))],
+      sources: [source],
+    });
+    await t.clock.advance("10s");
+    expect(greeted).toEqual(["Ada"]);
+    rows[0] = { id: 1, name: "Bob" };
+    await t.clock.advance("2m");
+    expect(greeted.at(-1)).toBe("Bob");
+    expect((await t.schedules.list()).items.map(({ id }) => id)).toEqual(["greetings/1"]);
   });
 });
