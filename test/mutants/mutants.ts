@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "claim that does not count the attempt",
     promise: "J2",
-    file: "src/core/settling.ts",
+    file: "src/core/transitions.ts",
     find: "attempt: job.attempt + 1,",
     replace: "attempt: job.attempt,",
     tests: memoryEngine,
@@ -100,7 +100,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a waiting job beside its successor",
     promise: "T3",
-    file: "src/core/settling.ts",
+    file: "src/core/transitions.ts",
     find: "    if (hasSuccessor) return supersede(base, settlement.keep, now);\n",
     replace: "",
     tests: memoryEngine,
@@ -108,7 +108,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "retry that forgets failures",
     promise: "J6",
-    file: "src/core/settling.ts",
+    file: "src/core/transitions.ts",
     find: "const base = { ...unleased, attempts, log, progress, failures };",
     replace: "const base = { ...unleased, attempts, log, progress };",
     tests: memoryEngine,
@@ -124,7 +124,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "what is given back goes to the end of the line",
     promise: "J9",
-    file: "src/core/settling.ts",
+    file: "src/core/transitions.ts",
     find: "settlement.due === undefined ? Math.min(job.dueAt, now) : dueInstant(settlement.due, now)",
     replace: "dueInstant(settlement.due ?? { afterMs: 0 }, now)",
     tests: memoryEngine,
@@ -132,7 +132,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "crashes that are not counted",
     promise: "J4",
-    file: "src/core/settling.ts",
+    file: "src/core/transitions.ts",
     find: "crashes: job.crashes + (recovered && job.started === true ? 1 : 0),",
     replace: "crashes: job.crashes,",
     tests: memoryEngine,

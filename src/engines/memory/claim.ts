@@ -4,7 +4,7 @@ import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob, Job } from "../../core/job.ts";
 import { everyQueue, isLimited, type LaneTaken, passAfter, passBeside } from "../../core/queue.ts";
-import { applyClaim, supersedeExpired } from "../../core/settling.ts";
+import { applyClaim, supersedeExpired } from "../../core/transitions.ts";
 import { allowance, rateLeft, spendRates, tenantRegainAt } from "./claim-limits.ts";
 import { end } from "./ending.ts";
 import type { Stored } from "./lane.ts";

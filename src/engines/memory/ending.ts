@@ -6,7 +6,7 @@ import type { Millis } from "../../core/clock.ts";
 import type { JobId } from "../../core/id.ts";
 import type { Job, JobOrigin } from "../../core/job.ts";
 import type { EndedJob, ScheduleRef } from "../../core/schedule.ts";
-import { cancelJob } from "../../core/settling.ts";
+import { cancelJob } from "../../core/transitions.ts";
 import { insertJob } from "./insert.ts";
 import { scheduleKey, type World } from "./world.ts";
 

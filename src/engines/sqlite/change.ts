@@ -3,7 +3,7 @@ import { changeEvent } from "../../core/audit.ts";
 import type { Change, ChangeAnswer, JobName } from "../../core/engine.ts";
 import { changeLimit, type Guardrails } from "../../core/guardrails.ts";
 import { allows, dueInstant, isFinished, type Job } from "../../core/job.ts";
-import { cancelJob, reviveJob } from "../../core/settling.ts";
+import { cancelJob, reviveJob } from "../../core/transitions.ts";
 import { askToCancel, endJob } from "./ending.ts";
 import { findJob, saveJob, slotsOf } from "./job-table.ts";
 import type { Stored } from "./rows.ts";

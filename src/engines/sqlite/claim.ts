@@ -4,7 +4,7 @@ import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob } from "../../core/job.ts";
 import { everyQueue, isLimited, type Queue, type RateWindow, rateAllowance, spendRate } from "../../core/queue.ts";
-import { applyClaim, failDamaged, supersedeExpired } from "../../core/settling.ts";
+import { applyClaim, failDamaged, supersedeExpired } from "../../core/transitions.ts";
 import { endJob } from "./ending.ts";
 import { earliest, saveJob, slotsOf } from "./job-table.ts";
 import { checkEpoch } from "./migrations/migrate.ts";

@@ -3,7 +3,8 @@
 import type { Millis } from "../../core/clock.ts";
 import type { Job } from "../../core/job.ts";
 import { holds } from "../../core/lease.ts";
-import { applySettlement, type Settlement } from "../../core/settling.ts";
+import type { Settlement } from "../../core/settling.ts";
+import { applySettlement } from "../../core/transitions.ts";
 import { type Fence, readFencesAt } from "./fence.ts";
 import { wakeLimited } from "./queues.ts";
 import { detailOf, fromDetail, isKept } from "./rows.ts";

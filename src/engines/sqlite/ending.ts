@@ -5,7 +5,7 @@ import { cancellingEvent, jobEndEvent } from "../../core/audit.ts";
 import type { JobId } from "../../core/id.ts";
 import type { Job, JobOrigin } from "../../core/job.ts";
 import type { EndedJob, ScheduleRef } from "../../core/schedule.ts";
-import { cancelJob } from "../../core/settling.ts";
+import { cancelJob } from "../../core/transitions.ts";
 import { insertJob } from "./insert.ts";
 import { findLive, hasUnfinished, saveJob, slotsOf } from "./job-table.ts";
 import type { Stored } from "./rows.ts";

@@ -1,7 +1,7 @@
 // Extending leases: those that still hold are lengthened, and what their attempts report is stored.
 import type { ExtendOutcome, Extension } from "../../core/engine.ts";
 import { holds } from "../../core/lease.ts";
-import { appendLog } from "../../core/settling.ts";
+import { appendLog } from "../../core/transitions.ts";
 import { type Fence, readFences } from "./fence.ts";
 import { findLive, saveJob } from "./job-table.ts";
 import type { Tx } from "./tx.ts";
