@@ -156,6 +156,8 @@ export interface ClaimAnswer {
   readonly paused: readonly string[];
   /** Wanted queues whose claims are limited: prefetch nothing from them (J12). */
   readonly limited: readonly string[];
+  /** Jobs of limited tenants are ready that only a free slot is given: a claim with `starts` above 0 (J12). */
+  readonly slotsWanted?: boolean | undefined;
 }
 
 export interface Extension {

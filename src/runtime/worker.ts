@@ -80,7 +80,7 @@ export class Worker {
   #lostClaim: ClaimRequest | undefined;
   /** When a claim last had a free slot to offer. */
   #openedAt = 0;
-  /** When a claim last was given jobs of a limited queue: there may be more, so for a while every claim has a free slot. */
+  /** When jobs of a limited queue or tenant last were given, or wait: for a while every claim has a free slot for more. */
   #limitedGivenAt = Number.NEGATIVE_INFINITY;
   /** Something may have come due since the last claim. */
   #woken = false;
@@ -300,7 +300,8 @@ export class Worker {
   #accept(answer: ClaimAnswer, leaseEndsAt: number, repeated: boolean): boolean {
     const { storeClock, clock } = this.#options;
     this.#limited = new Set(answer.limited);
-    if (answer.jobs.some(({ queue }) => this.#limited.has(queue))) this.#limitedGivenAt = clock.monotonic();
+    const givesLimited = answer.slotsWanted === true || answer.jobs.some(({ queue }) => this.#limited.has(queue));
+    if (givesLimited) this.#limitedGivenAt = clock.monotonic();
     const fresh = new Set(answer.jobs);
     const lanesBefore = this.#waiting.lanes;
     for (const job of answer.jobs) {

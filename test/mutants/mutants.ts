@@ -754,4 +754,13 @@ export const mutants: readonly Mutant[] = [
     replace: '{ ...put, expected: "any" as const }',
     tests: ["test/runtime/schedule-source.test.ts"],
   },
+  {
+    name: "a worker that keeps no slot for limited tenants",
+    promise: "J12",
+    file: "src/runtime/worker.ts",
+    find: "answer.slotsWanted === true || answer.jobs.some",
+    replace: "answer.jobs.some",
+    tests: ["test/runtime/fairness.test.ts"],
+    expect: "J12",
+  },
 ];

@@ -8,7 +8,7 @@ import { applyClaim, supersedeExpired } from "../../core/transitions.ts";
 import { allowance, rateLeft, spendRates, tenantRegainAt } from "./claim-limits.ts";
 import { end } from "./ending.ts";
 import type { Stored } from "./lane.ts";
-import { isClaimable, pick } from "./sharing.ts";
+import { isClaimable, isSlotWanted, pick } from "./sharing.ts";
 import type { World } from "./world.ts";
 
 export function claim(world: World, request: ClaimRequest, now: Millis): ClaimAnswer {
@@ -25,7 +25,8 @@ export function claim(world: World, request: ClaimRequest, now: Millis): ClaimAn
   const recovered = recoverOne(world, open, request, now);
   const jobs = recovered === undefined ? take(world, open, request, now) : [recovered];
   const nextDueAt = earliest(open.map(({ queue }) => nextDue(world, queue, request.starts, now)));
-  return { jobs, nextDueAt, paused, limited };
+  const slotsWanted = open.some(({ queue }) => isSlotWanted(world, queue, now));
+  return { jobs, nextDueAt, slotsWanted, paused, limited };
 }
 
 function claimedBy(world: World, { claimId, worker }: ClaimRequest): ClaimedJob[] {

@@ -57,6 +57,15 @@ export function isClaimable(world: World, tenant: string, starts: number, now: M
   return !world.tenants.limited.has(tenant) || (starts > 0 && world.tenants.roomOf(tenant, now).jobs > 0);
 }
 
+/** Whether jobs of limited tenants are ready in a queue that only a free slot is given. */
+export function isSlotWanted({ tenants, lanes }: World, queue: string, now: Millis): boolean {
+  for (const tenant of tenants.limited) {
+    const ready = lanes.get(queue)?.get(tenant)?.counts.ready ?? 0;
+    if (ready > 0 && tenants.roomOf(tenant, now).jobs > 0) return true;
+  }
+  return false;
+}
+
 function shareOf({ tenant, counts, pass, weight }: Lane): LaneShare {
   return { tenant, ready: counts.ready, pass, weight };
 }

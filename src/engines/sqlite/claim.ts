@@ -10,7 +10,7 @@ import { earliest, saveJob, slotsOf } from "./job-table.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import { findQueue, saveWindow } from "./queues.ts";
 import { damagedReason, type JobRow, jobColumns, type Stored, toJob, toStored } from "./rows.ts";
-import { countTaken, hasClaimable, inTurn, shareReady, waitingRegainAt } from "./sharing.ts";
+import { countTaken, hasClaimable, inTurn, isSlotWanted, shareReady, waitingRegainAt } from "./sharing.ts";
 import type { Tx } from "./tx.ts";
 
 /** Rows that one claim moves from deferred to ready in one queue, at most. */
@@ -74,7 +74,15 @@ export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
   for (const queue of open) queue.deferredUntil = promote(tx, queue);
   const jobs = recovered === undefined ? take(tx, open, request) : [recovered];
   if (tx.auditsAll) for (const job of jobs) tx.append(claimedEvent(job, tx.now));
-  return { jobs, nextDueAt: earliest(open.map((queue) => nextDue(tx, queue, request))), paused, limited };
+  return { jobs, ...standing(tx, open, request), paused, limited };
+}
+
+/** What is left to be claimed. */
+function standing(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest) {
+  return {
+    nextDueAt: earliest(open.map((queue) => nextDue(tx, queue, request))),
+    slotsWanted: open.some(({ name }) => isSlotWanted(tx, name)),
+  };
 }
 
 /** The answer to a claim that finds nothing; undefined when there may be something. Takes no write lock. */
@@ -86,7 +94,7 @@ export function nothingToClaim(tx: Tx, request: ClaimRequest): ClaimAnswer | und
   const nextDueAt = earliest(waits);
   const isDue = nextDueAt !== undefined && nextDueAt <= tx.now;
   if (isDue || open.some(({ name }) => hasClaimable(tx, name, request.starts))) return undefined;
-  return { jobs: [], nextDueAt: earliest(open.map((queue) => nextDue(tx, queue, request))), paused, limited };
+  return { jobs: [], ...standing(tx, open, request), paused, limited };
 }
 
 /** What the wanted queues are like as the claim begins. */

@@ -15,6 +15,9 @@ const claimableStatement = `-- lanes.claimable
 SELECT ${columns} FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AND NOT ${isBlocked}
 ORDER BY pass, lane LIMIT ?`;
 
+const slotWantedStatement = `-- lanes.slotWanted
+SELECT 1 AS found FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AND ${isLimited} AND NOT ${isBlocked} LIMIT 1`;
+
 const unlimitedStatement = `-- lanes.unlimited
 SELECT ${columns} FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AND NOT ${isLimited}
 ORDER BY pass, lane LIMIT ?`;
@@ -42,6 +45,11 @@ export function claimableLanes(
   const ahead = limit <= starts ? [] : connection.all<LimitedLane>(unlimitedStatement, queue, limit);
   const known = new Set(starting.map(({ lane }) => lane));
   return [...starting, ...ahead.filter(({ lane }) => !known.has(lane))].sort((a, b) => a.lane - b.lane);
+}
+
+/** Whether a queue has jobs of limited tenants that a claim for a free slot would be given. */
+export function wantsSlot(connection: Connection, queue: string, now: number): boolean {
+  return connection.get(slotWantedStatement, queue, now) !== undefined;
 }
 
 /** When the first of a queue's lanes that wait for their tenant's rate may go on. */

@@ -2,7 +2,7 @@
 import type { ClaimedJob, Job } from "../../core/job.ts";
 import { type LaneTaken, type LimitedTake, passAfter, passBeside, shareLanes, shareLimited } from "../../core/queue.ts";
 import type { ReadyLane } from "./lanes.ts";
-import { claimableLanes, type LimitedLane, lanesRegainAt } from "./limited-lanes.ts";
+import { claimableLanes, type LimitedLane, lanesRegainAt, wantsSlot } from "./limited-lanes.ts";
 import { isDamaged, type ReadyRow, readyColumns, readyJob } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
@@ -99,6 +99,13 @@ export function hasClaimable({ connection, lanes, tenants, now }: Tx, queue: str
   if (!tenants.limitAny) return lanes.hasReady(queue);
   lanes.flush();
   return claimableLanes(connection, queue, { starts: Math.min(1, starts), limit: 1, now }).length > 0;
+}
+
+/** Whether jobs of limited tenants are ready in a queue that only a free slot is given. */
+export function isSlotWanted({ connection, lanes, tenants, now }: Tx, queue: string): boolean {
+  if (!tenants.limitAny) return false;
+  lanes.flush();
+  return wantsSlot(connection, queue, now);
 }
 
 /** When a tenant's rate next gives to a lane of the queue that waits for it; a place that becomes free is told. */

@@ -104,6 +104,16 @@ const concurrency: Chapter["facts"] = [
     assert.ok(nextDueAt === undefined || nextDueAt > start, "what cannot start is not asked for");
   }),
 
+  fact("J12 a claim that starts nothing is told that a limited tenant's jobs wait for a slot", async ({ engine }) => {
+    await limit(engine, { concurrency: 2 });
+    await insertMany(engine, 3);
+    await insertMany(engine, 5, { tenant: "free" });
+    assert.equal((await answerOf(engine, { limit: 1, starts: 0 })).slotsWanted, true);
+    assert.equal(ofTenant(await claim(engine, { limit: 10, starts: 10 })).length, 2);
+    await insertMany(engine, 1, { tenant: "free" });
+    assert.equal((await answerOf(engine, { limit: 1, starts: 0 })).slotsWanted ?? false, false, "it is at its limit");
+  }),
+
   fact("J12 who was given jobs ahead has its turn again beside a limited tenant", async ({ engine }) => {
     await limit(engine, { concurrency: 50 });
     await insertMany(engine, 100);
