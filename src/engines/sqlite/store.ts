@@ -56,7 +56,9 @@ export class Store implements Steps {
     try {
       const opened = await openStore(this.#options);
       const { connection } = opened;
-      const checkpoints = typeof this.#options.location === "string" ? new Checkpoints(connection) : undefined;
+      const { location } = this.#options;
+      const isFile = typeof location === "string" && location !== ":memory:";
+      const checkpoints = isFile ? new Checkpoints(connection, location) : undefined;
       this.#present = { ...opened, watchers: new Watchers(connection), checkpoints };
     } catch (error) {
       // It may be opened again once the cause is mended.
@@ -75,7 +77,7 @@ export class Store implements Steps {
     const present = this.#present;
     this.#present = undefined;
     present?.watchers.stop();
-    present?.checkpoints?.stop();
+    await present?.checkpoints?.stop();
     if (typeof this.#options.location === "string") present?.connection.database.close();
   }
 
