@@ -145,8 +145,7 @@ export class Attempt {
     }
     const returned = (end: AttemptEnd) => {
       cancelTimeout?.();
-      // A handler that finishes its work all the same has finished it; one that throws was stopped by the abort.
-      this.#safely(() => this.#end(end.kind === "threw" ? (this.#askedToEnd() ?? end) : end));
+      this.#safely(() => this.#end(this.#decidedBefore(end) ?? end));
       // Whatever became of the job, the slot is free.
       this.#safely(onReturn);
     };
@@ -163,7 +162,13 @@ export class Attempt {
     }
   }
 
-  #askedToEnd(): AttemptEnd | undefined {
+  /**
+   * What has ended the attempt before its handler did. A timeout has, whatever the handler makes of the signal. Else a handler
+   * that finishes its work all the same has finished it, and one that throws was stopped by the abort.
+   */
+  #decidedBefore(end: AttemptEnd): AttemptEnd | undefined {
+    if (this.#stopped?.kind === "timed-out") return this.#stopped;
+    if (end.kind !== "threw") return undefined;
     return this.#stopped ?? (this.#cancelled ? { kind: "cancelled" } : undefined);
   }
 

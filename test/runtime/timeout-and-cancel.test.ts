@@ -102,6 +102,20 @@ describe("timeout", () => {
     expect((await scheduler.jobs.get(id))?.attempts).toMatchObject([{ outcome: "timed-out" }]);
   });
 
+  test("J8 a handler that returns when its signal aborts has timed out all the same", async () => {
+    const { scheduler, clock, start, mail } = watched(
+      async ({ signal }) => {
+        await aborted(signal);
+        return "half done";
+      },
+      { timeout: "5s", retry: { attempts: 1 } },
+    );
+    await start("worker");
+    const { id } = await scheduler.enqueue(mail, null);
+    await clock.advance(6 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "failed", attempts: [{ outcome: "timed-out" }] });
+  });
+
   test("J8 a handler inside its time is not touched by the timeout", async () => {
     const { scheduler, clock, start, mail, contexts } = watched(() => "done", { timeout: "5s" });
     await start("worker");
