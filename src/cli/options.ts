@@ -48,7 +48,10 @@ export function names(text: string, option: string): readonly string[] {
 /** So many in so long: "10/1m". */
 export function rate(text: string, option: string): { readonly count: number; readonly per: string } {
   const [, count, per] = /^(\d{1,15})\/(.+)$/.exec(text) ?? [];
-  if (count !== undefined && per !== undefined) return { count: Number(count), per };
+  if (count !== undefined && per !== undefined) {
+    refuseBare(per, option, (unit) => `${count}/${per}${unit}`);
+    return { count: Number(count), per };
+  }
   throw new InvalidInputError(`${option} must be so many in so long, such as 10/1m, got ${shown(text)}`, {
     field: option,
   });
@@ -62,6 +65,20 @@ export function priorityOf(text: string): Priority {
 /** A duration: a text, or a plain number of milliseconds. */
 export function duration(text: string): Duration {
   return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+/** A duration that limits something. @throws InvalidInputError for a plain number: nobody means milliseconds there */
+export function durationWithUnit(text: string, option: string): string {
+  refuseBare(text, option, (unit) => `${text}${unit}`);
+  return text;
+}
+
+function refuseBare(text: string, option: string, write: (unit: string) => string): void {
+  if (!/^\d+(?:\.\d+)?$/.test(text)) return;
+  throw new InvalidInputError(`${option} must name a unit, got ${shown(text)}`, {
+    field: option,
+    mend: `Write ${["s", "m", "h"].map(write).join(", ")} or ${write("d")}.`,
+  });
 }
 
 /** JSON text. */

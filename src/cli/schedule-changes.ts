@@ -11,12 +11,20 @@ import {
   type PreviewTick,
   type ScheduleOptions,
   type Scheduler,
+  type ScheduleView,
 } from "../index.ts";
 import { type AskingOptions, asks, confirm } from "./confirm.ts";
 import { loadConfig } from "./load.ts";
 import { type GlobalOptions, optionalWholeNumber, present, priorityOf, rate } from "./options.ts";
 import { print } from "./output.ts";
-import { addDefinition, addTiming, type DefinitionOptions, definitionOf, timingOf } from "./schedule-definition.ts";
+import {
+  addDefinition,
+  addTiming,
+  type DefinitionOptions,
+  definitionOf,
+  flag,
+  timingOf,
+} from "./schedule-definition.ts";
 import { actor, chooseEngine, chooseHandlers, closing, renamed, withScheduler } from "./session.ts";
 import { type Column, table } from "./table.ts";
 import { instant, optionalInstant, pastInstant, rfc3339 } from "./time.ts";
@@ -85,11 +93,16 @@ async function update(id: string, options: ChangeOptions): Promise<void> {
   }
   const { tenant } = options;
   const revision = optionalWholeNumber(options.revision, "--revision");
-  const schedule = await withTasks(options, ({ schedules }) =>
-    schedules.update(id, { ...changes, ...present({ tenant }) }, { actor, ...present({ revision }) }),
-  );
+  const { before, schedule } = await withTasks(options, async ({ schedules }) => ({
+    before: await schedules.get(id, present({ tenant })),
+    schedule: await schedules.update(id, { ...changes, ...present({ tenant }) }, { actor, ...present({ revision }) }),
+  }));
   const next = schedule.enabled ? (optionalInstant(schedule.nextAt) ?? "never") : "none while it is disabled";
-  print(options, schedule, () => `updated ${id} to revision ${schedule.revision}, next tick ${next}`);
+  const done =
+    schedule.revision === before?.revision
+      ? `nothing new: ${id} stays at revision ${schedule.revision}`
+      : `updated ${id} to revision ${schedule.revision}`;
+  print(options, schedule, () => `${done}, next tick ${next}`);
 }
 
 /** Uses the store with the tasks that are known: they check inputs and name queues. */
@@ -109,35 +122,48 @@ async function withTasks<T>(options: ChangeOptions, use: (scheduler: Scheduler) 
 }
 
 /** An error with the options as they were typed. */
-function named(error: unknown, options: ChangeOptions): unknown {
-  const kind = ["cron", "every", "at"].find((name) => options[name as "cron" | "every" | "at"] !== undefined);
+function named(error: unknown, options: DefinitionOptions): unknown {
+  const given = (["cron", "every", "at", "when", "endAt", "startAt"] as const).find(
+    (name) => options[name] !== undefined,
+  );
   return [
     ["catchUp.window", "--catch-up-window"] as const,
     ["catchUp.limit", "--catch-up-limit"] as const,
-    ["when", `--${kind ?? "when"}`] as const,
-  ].reduce<unknown>((given, [field, option]) => renamed(given, [field], option), error);
+    // What has no tick to come: the rule that was given, or the stored one within the bounds that were.
+    ["when", given === undefined ? "--when" : flag(given)] as const,
+  ].reduce<unknown>((told, [field, option]) => renamed(told, [field], option), error);
 }
 
 async function preview(id: string, options: PreviewOptions): Promise<void> {
   const of = present({ tenant: options.tenant });
   const count = optionalWholeNumber(options.count, "--count") ?? 5;
   const changes = timingOf(options);
-  const ticks = await withScheduler(options, async ({ schedules }) => {
-    if (Object.keys(changes).length === 0) return await schedules.preview(id, { ...of, count });
-    return await schedules.previewOf(id, await wholeOf(schedules, id, of, changes), count);
+  const { stored, ticks } = await withScheduler(options, async ({ schedules }) => {
+    const stored = await schedules.get(id, of);
+    if (Object.keys(changes).length === 0) return { stored, ticks: await schedules.preview(id, { ...of, count }) };
+    try {
+      const whole = wholeOf(stored, id, of, changes);
+      return { stored, ticks: await schedules.previewOf(id, whole, count) };
+    } catch (error) {
+      throw named(error, options);
+    }
   });
   const now = Date.now();
-  print(options, ticks, (width) => (ticks.length === 0 ? "no tick to come" : table(ticks, comingColumns(now), width)));
+  print(options, ticks, (width) => {
+    const rows = ticks.length === 0 ? "no tick to come" : table(ticks, comingColumns(now), width);
+    if (stored === undefined || stored.enabled) return rows;
+    const reason = stored.disabledReason === undefined ? "" : ` (${stored.disabledReason})`;
+    return `${rows}\n${id} is disabled${reason}: none of these fires until it is enabled`;
+  });
 }
 
 /** What the schedule would be: what is stored with these times, or a new one of no particular task. */
-async function wholeOf(
-  schedules: Scheduler["schedules"],
+function wholeOf(
+  stored: ScheduleView | undefined,
   id: string,
   of: { readonly tenant?: string },
   changes: Partial<ScheduleOptions>,
-): Promise<ScheduleOptions> {
-  const stored = await schedules.get(id, of);
+): ScheduleOptions {
   const when = changes.when ?? stored?.when;
   if (when === undefined) {
     throw new InvalidInputError(`there is no schedule ${id}: give one of --cron, --every, --at and --when`, {
@@ -175,6 +201,7 @@ async function backfill(id: string, options: BackfillOptions): Promise<void> {
       priority: priority === undefined ? undefined : priorityOf(priority),
     }),
   };
+  if (wish.to < wish.from) throw new InvalidInputError("--to must not be before --from", { field: "--to" });
   const dryRun = options.dryRun === true;
   const done = await withScheduler(options, async ({ schedules }) => {
     if (!dryRun && asks(options)) {

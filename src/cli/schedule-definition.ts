@@ -106,7 +106,8 @@ const companions = [
   ["anchor", "every"],
 ] as const;
 
-function flag(name: string): string {
+/** An option's name as it is typed. */
+export function flag(name: string): string {
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 

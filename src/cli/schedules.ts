@@ -16,7 +16,7 @@ import { print } from "./output.ts";
 import { addScheduleChanges, comingColumns } from "./schedule-changes.ts";
 import { actor, withScheduler } from "./session.ts";
 import { type Column, fields, table } from "./table.ts";
-import { instant, optionalInstant, optionalPastInstant, rfc3339 } from "./time.ts";
+import { instant, lateness, optionalInstant, optionalPastInstant, rfc3339 } from "./time.ts";
 
 interface ListOptions extends GlobalOptions, PageOptions {
   readonly task?: string;
@@ -132,7 +132,7 @@ const tickColumns: readonly Column<TickRecord>[] = [
   { title: "TICK", cell: ({ tick }) => rfc3339(tick), whole: true },
   { title: "OUTCOME", cell: (record) => outcomeOf(record), whole: true },
   { title: "AT", cell: ({ at }) => rfc3339(at), whole: true },
-  { title: "LATE", cell: (record) => (record.outcome === "fired" ? formatDuration(record.latenessMs) : undefined) },
+  { title: "LATE", cell: (record) => (record.outcome === "fired" ? lateness(record.latenessMs) : undefined) },
   {
     title: "JOB",
     cell: (record) => (record.outcome === "fired" ? record.job : undefined),

@@ -1,8 +1,15 @@
 // `punctual tenants`: list, limits.
 import type { Command } from "commander";
-import { formatDuration, InvalidInputError, type TenantLimits, type TenantView } from "../index.ts";
+import { formatDuration, hasCode, InvalidInputError, type TenantLimits, type TenantView } from "../index.ts";
 import { listing } from "./jobs.ts";
-import { duration, type GlobalOptions, optionalWholeNumber, type PageOptions, present, rate } from "./options.ts";
+import {
+  durationWithUnit,
+  type GlobalOptions,
+  optionalWholeNumber,
+  type PageOptions,
+  present,
+  rate,
+} from "./options.ts";
 import { print } from "./output.ts";
 import { actor, renamed, withScheduler } from "./session.ts";
 import { type Column, fields } from "./table.ts";
@@ -39,7 +46,7 @@ export function addTenants(program: Command): void {
     .option("--weight <WEIGHT>", "its share of a queue, 1 to 1000; default is 1")
     .option("--concurrency <COUNT>", "its jobs active at once; none lifts it")
     .option("--rate <RATE>", "so many starts in so long: 10/1m; none lifts it")
-    .option("--max-active-schedules <COUNT>", "enabled schedules; unlimited, or default as for all tenants")
+    .option("--max-active-schedules <COUNT>", "schedules that tick; unlimited, or default as for all tenants")
     .option("--min-interval <DURATION>", "smallest gap between ticks; unlimited, or default")
     .option("--max-pending-jobs <COUNT>", "unfinished jobs; unlimited, or default")
     .option("--max-horizon <DURATION>", "how far ahead a job may be due; unlimited, or default")
@@ -57,45 +64,49 @@ async function list(options: ListOptions): Promise<void> {
 
 async function limits(id: string, options: LimitOptions): Promise<void> {
   refuseTenant(options);
-  const wish = limitsOf(options);
-  const changes = Object.keys(wish).length > 0;
-  const tenant = await withScheduler(options, async ({ tenants }) => {
-    if (!changes) return await tenants.get(id);
-    try {
-      return await tenants.limit(id, wish, { actor });
-    } catch (error) {
-      throw renamedLimit(error);
-    }
+  const tenant = await told(async () => {
+    const wish = limitsOf(options);
+    const changes = Object.keys(wish).length > 0;
+    return await withScheduler(options, ({ tenants }) =>
+      changes ? tenants.limit(id, wish, { actor }) : tenants.get(id),
+    );
   });
   print(options, tenant, () => `${describe(tenant)}`);
 }
 
-/** What was given; a limit that is taken away is null. */
+/** What was given; a limit that is taken away is null. `none` and `unlimited` say the same. */
 function limitsOf(options: LimitOptions): TenantLimits {
   const guardrails = present({
     maxActiveSchedules: guardrail(options.maxActiveSchedules, (text) =>
       optionalWholeNumber(text, "--max-active-schedules"),
     ),
-    minInterval: guardrail(options.minInterval, duration),
+    minInterval: guardrail(options.minInterval, (text) => durationWithUnit(text, "--min-interval")),
     maxPendingJobs: guardrail(options.maxPendingJobs, (text) => optionalWholeNumber(text, "--max-pending-jobs")),
-    maxHorizon: guardrail(options.maxHorizon, duration),
+    maxHorizon: guardrail(options.maxHorizon, (text) => durationWithUnit(text, "--max-horizon")),
     payloadBytesMax: guardrail(options.payloadBytesMax, (text) => optionalWholeNumber(text, "--payload-bytes-max")),
   });
   return present({
-    weight: unless("default", options.weight, (text) => optionalWholeNumber(text, "--weight")),
-    concurrency: unless("none", options.concurrency, (text) => optionalWholeNumber(text, "--concurrency")),
-    rate: unless("none", options.rate, (text) => rate(text, "--rate")),
+    weight: unless(["default"], options.weight, (text) => optionalWholeNumber(text, "--weight")),
+    concurrency: unless(lifting, options.concurrency, (text) => optionalWholeNumber(text, "--concurrency")),
+    rate: unless(lifting, options.rate, (text) => rate(text, "--rate")),
     guardrails: Object.keys(guardrails).length === 0 ? undefined : guardrails,
   }) as TenantLimits;
 }
 
-function unless<T>(word: string, text: string | undefined, read: (text: string) => T): T | null | undefined {
+/** What takes a concurrency or a rate away: no tenant has one by default. */
+const lifting = ["none", "unlimited", "default"];
+
+function unless<T>(
+  words: readonly string[],
+  text: string | undefined,
+  read: (text: string) => T,
+): T | null | undefined {
   if (text === undefined) return undefined;
-  return text === word ? null : read(text);
+  return words.includes(text) ? null : read(text);
 }
 
 function guardrail<T>(text: string | undefined, read: (text: string) => T): T | "unlimited" | null | undefined {
-  return text === "unlimited" ? text : unless("default", text, read);
+  return text === "unlimited" || text === "none" ? "unlimited" : unless(["default"], text, read);
 }
 
 const typedNames = {
@@ -109,11 +120,31 @@ const typedNames = {
   "guardrails.payloadBytesMax": "--payload-bytes-max",
 } as const;
 
-function renamedLimit(error: unknown): unknown {
-  return Object.entries(typedNames).reduce<unknown>(
-    (named, [name, option]) => renamed(named, [`limits.${name}.count`, `limits.${name}.per`, `limits.${name}`], option),
-    error,
-  );
+/** What a refusal says with the options as they are typed, and the words that they take beside a value. */
+async function told<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    const named = Object.entries(typedNames).reduce<unknown>(
+      (given, [name, option]) =>
+        renamed(given, [`limits.${name}.count`, `limits.${name}.per`, `limits.${name}`], option),
+      error,
+    );
+    throw withWords(named);
+  }
+}
+
+function withWords(error: unknown): unknown {
+  if (!hasCode(error, "INVALID_INPUT")) return error;
+  const { message, field, mend } = error;
+  const [name] = Object.entries(typedNames).find(([, option]) => option === field) ?? [];
+  if (field === undefined || name === undefined) return error;
+  const words = name.startsWith("guardrails.")
+    ? `"${field} unlimited" lifts it, "${field} default" goes back to that of all tenants.`
+    : name === "weight"
+      ? `"${field} default" is 1.`
+      : `"${field} none" lifts it.`;
+  return new InvalidInputError(message, { field, mend: `${mend} ${words}`, cause: error });
 }
 
 /** @throws InvalidInputError: a tenant is named by its id here. */
@@ -124,7 +155,7 @@ function refuseTenant({ tenant }: GlobalOptions): void {
 
 const tenantColumns: readonly Column<TenantView>[] = [
   { title: "TENANT", cell: ({ id }) => id, whole: true },
-  { title: "SCHEDULES", cell: ({ enabledSchedules }) => enabledSchedules },
+  { title: "SCHEDULES", cell: ({ activeSchedules }) => activeSchedules },
   { title: "PENDING", cell: ({ pendingJobs }) => pendingJobs },
   { title: "ACTIVE", cell: ({ activeJobs }) => activeJobs },
   { title: "WEIGHT", cell: ({ weight }) => weight },
@@ -156,7 +187,7 @@ function describe(tenant: TenantView): string {
   const own = guardrailTexts(tenant);
   return fields([
     ["tenant", tenant.id],
-    ["schedules", tenant.enabledSchedules],
+    ["schedules", tenant.activeSchedules],
     ["pending jobs", tenant.pendingJobs],
     ["active jobs", tenant.activeJobs],
     ["weight", tenant.weight],

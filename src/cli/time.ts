@@ -1,14 +1,16 @@
 // Instants as people read and write them: RFC 3339, and how far from now.
 import { shown } from "../core/duration.ts";
 import { checkInstant } from "../core/instant.ts";
-import { formatDuration, InvalidInputError, parseDuration } from "../index.ts";
+import { formatDuration, InvalidInputError, isPunctualError, parseDuration } from "../index.ts";
 
 /** An instant in the past: RFC 3339, or a duration ago such as "1h". @throws InvalidInputError naming the option */
 export function pastInstant(text: string, option: string, now: number = Date.now()): Date {
   if (/^\d{4}-/.test(text)) return new Date(checkInstant(text, option));
   try {
     return new Date(now - parseDuration(text, option));
-  } catch {
+  } catch (error) {
+    // One that is too long says how long it may be.
+    if (isPunctualError(error) && error.details !== undefined) throw error;
     const message = `${option} must be an instant such as 2026-11-21T09:00:00Z or how long ago such as 1h, got ${shown(text)}`;
     throw new InvalidInputError(message, { field: option });
   }
@@ -51,7 +53,17 @@ export function withOffset(at: Date, offsetMs: number): string {
 export function relative(ms: number): string {
   const away = Math.abs(ms);
   if (away < 500) return "now";
-  const unitMs = away < 3_600_000 ? 1000 : away < 86_400_000 ? 60_000 : 3_600_000;
-  const text = formatDuration(Math.round(away / unitMs) * unitMs);
+  const text = rounded(away);
   return ms > 0 ? `in ${text}` : `${text} ago`;
+}
+
+/** How late something was: milliseconds below 10 s, then two units at most; undefined when it was early. */
+export function lateness(ms: number): string | undefined {
+  if (ms < 0) return undefined;
+  return ms < 10_000 ? formatDuration(ms) : rounded(ms);
+}
+
+function rounded(ms: number): string {
+  const unitMs = ms < 3_600_000 ? 1000 : ms < 86_400_000 ? 60_000 : 3_600_000;
+  return formatDuration(Math.round(ms / unitMs) * unitMs);
 }

@@ -5,7 +5,7 @@ import { countFired, firedTick, jobOf, tickEvents, withoutHeld } from "./draft.t
 import type { NewEvent } from "./events.ts";
 import type { NewJob } from "./job.ts";
 import { missedIn } from "./saving.ts";
-import { type EndedJob, type HeldTick, hasReachedMax, type Schedule, withoutNext } from "./schedule.ts";
+import { type EndedJob, type HeldTick, hasReachedMax, isBeyondMax, type Schedule, withoutNext } from "./schedule.ts";
 
 /** What the end of a schedule's job does to the schedule. */
 export interface AfterEnd {
@@ -34,7 +34,7 @@ export function afterJobEnd(
   }
   const { held } = counted;
   if (held === undefined || unfinishedLeft > 0) return { schedule: counted, insert: [], events: [] };
-  return release(counted, held, now);
+  return isBeyondMax(counted, held) ? giveUp(counted, held, now) : release(counted, held, now);
 }
 
 function countEnd(schedule: Schedule, ended: EndedJob, now: Millis): Schedule {
@@ -51,6 +51,16 @@ function release(schedule: Schedule, held: HeldTick, now: Millis): AfterEnd {
     schedule: hasReachedMax(counted) ? withoutNext(counted) : counted,
     insert: [job],
     events: tickEvents(schedule, [firedTick(due, job.id)], [], now),
+  };
+}
+
+/** As many ticks have fired as may. */
+function giveUp(schedule: Schedule, held: HeldTick, now: Millis): AfterEnd {
+  const skipped = [oneTick(held, "late")];
+  return {
+    schedule: { ...withoutHeld(schedule), missed: schedule.missed + missedIn(skipped) },
+    insert: [],
+    events: tickEvents(schedule, [], skipped, now),
   };
 }
 

@@ -140,7 +140,7 @@ export function claimedEvent(job: Job & { readonly recovered?: boolean | undefin
 }
 
 /** The event of a job that waits again after an attempt. */
-export function waitsAgainEvent(job: Job, { outcome }: Settlement, now: Millis): NewEvent {
+export function waitsAgainEvent(job: Job, { outcome }: Pick<Settlement, "outcome">, now: Millis): NewEvent {
   const retried = outcome === "retry";
   const reason = retried ? { reason: job.reason } : {};
   return transitionEvent(retried ? "job:retrying" : "job:released", job, now, { dueAt: job.dueAt, ...reason });

@@ -2,14 +2,14 @@
 import { skippedEvents } from "./audit.ts";
 import { oneTick, type SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
-import { LimitExceededError } from "./errors.ts";
 import type { NewEvent } from "./events.ts";
+import type { LimitHit } from "./guardrails.ts";
 import { type JobId, operationJobId, tickJobId } from "./id.ts";
 import type { NewJob } from "./job.ts";
 import { overlapGate } from "./overlap.ts";
 import { missedIn } from "./saving.ts";
-import type { HeldTick, OverlapPolicy, Schedule, Unfinished } from "./schedule.ts";
-import type { DueSchedule, FiredTick, FireStep } from "./step.ts";
+import { type HeldTick, isBeyondMax, type OverlapPolicy, type Schedule, type Unfinished } from "./schedule.ts";
+import { type DueSchedule, type FiredTick, type FireStep, unchanged } from "./step.ts";
 
 /** A tick at the gate; `missed` is what the schedule says, unless it is given. */
 export type ComingTick = Omit<HeldTick, "missed"> & { readonly missed?: number };
@@ -18,7 +18,7 @@ export type ComingTick = Omit<HeldTick, "missed"> & { readonly missed?: number }
 export interface DraftOptions {
   /** The schedule's own by default. */
   readonly overlap?: OverlapPolicy | undefined;
-  /** An operator's wish for which there is no room is an error; a tick is skipped. */
+  /** An operator's wish for which there is no room is refused as a whole; a tick is skipped. */
   readonly refusesWithoutRoom?: boolean;
 }
 
@@ -29,7 +29,9 @@ export class Draft {
   unfinished: readonly Unfinished[];
   /** Jobs that the tenant may still be given; undefined for no limit. */
   room: number | undefined;
+  readonly #maxPendingJobs: number;
   readonly #refuses: boolean;
+  #isRefused = false;
   readonly #insert: NewJob[] = [];
   readonly #cancel = new Set<JobId>();
   readonly #fired: FiredTick[] = [];
@@ -37,11 +39,12 @@ export class Draft {
   /** The tick before was skipped: a run may go on. */
   #inRun = false;
 
-  constructor({ schedule, unfinished, room }: DueSchedule, options: DraftOptions = {}) {
+  constructor({ schedule, unfinished, room, maxPendingJobs = 0 }: DueSchedule, options: DraftOptions = {}) {
     this.from = schedule;
     this.schedule = schedule;
     this.unfinished = unfinished;
     this.room = room;
+    this.#maxPendingJobs = maxPendingJobs;
     this.overlap = options.overlap ?? schedule.definition.overlap;
     this.#refuses = options.refusesWithoutRoom === true;
   }
@@ -53,9 +56,12 @@ export class Draft {
       return;
     }
     if (gate === "fire" && !this.#hasRoom()) {
-      if (this.#refuses) throw noRoom(this.schedule, this.room ?? 0);
-      this.skip(oneTick(tick, "limit"));
-      return;
+      if (!this.#refuses) {
+        this.skip(oneTick(tick, "limit"));
+        return;
+      }
+      // It goes on, so that the step tells what it may have done before, and how far it would go.
+      this.#isRefused = true;
     }
     if (this.overlap === "replace") this.#makeRoom();
     const coming: HeldTick = { ...tick, missed: tick.missed ?? this.schedule.missed };
@@ -70,6 +76,18 @@ export class Draft {
     if (held === undefined || this.unfinished.length > 0) return;
     this.schedule = withoutHeld(this.schedule);
     this.pass({ ...held, dueAt: Math.max(held.dueAt, now) });
+    // Ticks between it and those to come have been told.
+    this.#inRun = false;
+  }
+
+  /** Where as many ticks have fired as may, none is held: earlier versions left it when the limit was lowered. */
+  giveUpBeyondMax(): void {
+    const { held } = this.schedule;
+    if (held === undefined || !isBeyondMax(this.schedule, held)) return;
+    this.#inRun = false;
+    this.skip(oneTick(held, "late"));
+    this.#inRun = false;
+    this.schedule = withoutHeld(this.schedule);
   }
 
   skip(run: SkippedTicks): void {
@@ -86,6 +104,10 @@ export class Draft {
     const { from } = this;
     const stamped = this.#fired.length === 0 ? to : { ...to, lastFiredAt: now };
     const held = stamped.held !== from.held ? stamped.held : undefined;
+    if (this.#isRefused) {
+      const told = { fired: this.#fired, skipped: this.#skipped, ...(held === undefined ? {} : { held }) };
+      return { ...unchanged(from), ...told, refused: this.#refusal() };
+    }
     return {
       from,
       to: stamped,
@@ -96,6 +118,11 @@ export class Draft {
       ...(held === undefined ? {} : { held }),
       events: tickEvents(from, this.#fired, this.#skipped, now, actor),
     };
+  }
+
+  #refusal(): LimitHit {
+    const max = this.#maxPendingJobs;
+    return { limit: "maxPendingJobs", max, value: max - (this.room ?? 0) };
   }
 
   /** What has not started makes room, one for one even beyond a limit. */
@@ -138,14 +165,6 @@ function isSameKind(a: SkippedTicks, b: SkippedTicks): boolean {
 function joined(last: SkippedTicks, run: SkippedTicks): SkippedTicks {
   const capped = last.capped === true || run.capped === true;
   return { ...last, to: run.to, count: last.count + run.count, ...(capped ? { capped } : {}) };
-}
-
-function noRoom({ tenant }: Schedule, room: number): LimitExceededError {
-  const left = Math.max(0, room);
-  return new LimitExceededError(`tenant ${tenant}: maxPendingJobs leaves room for ${left} more jobs, this needs more`, {
-    field: "maxPendingJobs",
-    details: { limit: "maxPendingJobs", room: left, tenant },
-  });
 }
 
 /** The events of ticks that fired and were skipped; `actor` asked for those that are no tick of the rule. */

@@ -284,7 +284,8 @@ export interface ScheduleStore {
    * schedule's incarnation, revision and cursor are still as they were read (S2). A store that cannot serialise reads
    * and writes compares a version that every write of the schedule moves, as settles and triggers change `held` beside
    * the cursor. `only` names schedules whether due or not (a trigger); the step of a trigger whose `operationJob` is
-   * stored, or has a `tick:fired` in the audit log, is answered as applied and changes nothing (J15).
+   * stored, or has a `tick:fired` in the audit log, is answered as applied and changes nothing (J15); if not and the step
+   * is `refused`, the call throws `limitError` and changes nothing.
    */
   fire(request: FireRequest): Promise<FireAnswer>;
 }

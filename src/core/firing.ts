@@ -32,6 +32,7 @@ function fireOne(due: DueSchedule, rooms: Map<string, number>, now: Millis): Fir
 
 function fireTicks(draft: Draft, now: Millis): FireStep {
   const replaces = draft.overlap === "replace";
+  draft.giveUpBeyondMax();
   if (!replaces) draft.releaseOrphan(now);
   const { ticks, skipped, after } = dueTicks(draft.schedule, now);
   for (const run of skipped) draft.skip(run);

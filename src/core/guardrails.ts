@@ -1,15 +1,17 @@
 // Guardrails: a tenant's limits. They travel as values with inserts and puts and are enforced in the same step.
 import type { Millis } from "./clock.ts";
+import { defaults } from "./defaults.ts";
 import { type Duration, formatDuration, parseDuration, shown } from "./duration.ts";
 import { InvalidInputError, LimitExceededError } from "./errors.ts";
 import { dueInstant, isFinished, type Job, type JobChange, type NewJob } from "./job.ts";
+import { DEFAULT_TENANT_GUARDRAILS } from "./minimum-interval.ts";
 import { refuseUnknown } from "./options.ts";
 import { utf8Bytes } from "./payload.ts";
 import { has, isNumber, maybe, type Shape } from "./shape.ts";
 
 /** A tenant's limits; what is absent is unlimited. */
 export interface Guardrails {
-  /** Enabled schedules at once. */
+  /** Schedules at once that tick: enabled, and not at their end. */
   readonly maxActiveSchedules?: number | undefined;
   /** Smallest gap between two ticks of a rule, over its whole cycle, in ms. */
   readonly minIntervalMs?: number | undefined;
@@ -76,6 +78,7 @@ export function horizonLimit(dueAt: Millis, { maxHorizonMs: max }: Guardrails, n
 /** Guardrails as users write them. */
 export interface GuardrailOptions {
   readonly maxActiveSchedules?: number;
+  /** 1 s or more, as no rule ticks more often. */
   readonly minInterval?: Duration;
   readonly maxPendingJobs?: number;
   readonly maxHorizon?: Duration;
@@ -133,7 +136,7 @@ export type TenantGuardrailOptions = {
 /** The limit that each option sets, and how its value is read. */
 const options = {
   maxActiveSchedules: ["maxActiveSchedules", checkCount],
-  minInterval: ["minIntervalMs", parseDuration],
+  minInterval: ["minIntervalMs", checkInterval],
   maxPendingJobs: ["maxPendingJobs", checkCount],
   maxHorizon: ["maxHorizonMs", parseDuration],
   payloadBytesMax: ["payloadBytesMax", checkCount],
@@ -146,6 +149,7 @@ const optionNames = Object.keys(options) as readonly (keyof GuardrailOptions)[];
 
 /** @throws InvalidInputError naming the option at fault. */
 export function resolveGuardrails(given: GuardrailOptions, field = "guardrails"): Guardrails {
+  refusePreset(given, field);
   refuseUnknown(given, optionNames, field);
   return Object.freeze(read(given, field, (value, readLimit) => readLimit(value)));
 }
@@ -155,6 +159,7 @@ export function resolveTenantGuardrails(
   given: TenantGuardrailOptions,
   field = "guardrails",
 ): { readonly [Name in keyof Guardrails]?: number | "unlimited" | null } {
+  refusePreset(given, field);
   refuseUnknown(given, optionNames, field, optionNames);
   return read(given, field, (value, readLimit) => (value === null || value === "unlimited" ? value : readLimit(value)));
 }
@@ -171,6 +176,31 @@ function read<Limit>(
     limits[limit] = resolve(given[name], (value) => readLimit(value, `${field}.${name}`));
   }
   return limits;
+}
+
+/** The preset for `ensureMinimumInterval` has other names than the options, and the obvious slip is to pass it. */
+function refusePreset(given: unknown, field: string): void {
+  if (typeof given !== "object" || given === null) return;
+  const name = Object.keys(DEFAULT_TENANT_GUARDRAILS).find((one) => Object.hasOwn(given, one));
+  if (name === undefined) return;
+  throw new InvalidInputError(`${field}.${name} is not an option; known are ${optionNames.join(", ")}`, {
+    field: `${field}.${name}`,
+    mend: "Pass standardGuardrails, which sets the same limits; DEFAULT_TENANT_GUARDRAILS is for ensureMinimumInterval.",
+  });
+}
+
+/** A smaller one would hold nothing back: it is a number that was meant in other units. */
+function checkInterval(value: unknown, field: string): number {
+  const ms = parseDuration(value, field);
+  if (ms >= defaults.everyMsMin) return ms;
+  const unit = typeof value === "number" ? " ms" : "";
+  throw new InvalidInputError(
+    `${field} must be ${formatDuration(defaults.everyMsMin)} or more, got ${shown(value)}${unit}`,
+    {
+      field,
+      mend: 'No rule ticks more often than once a second. Numbers are milliseconds: write "5m" for five minutes.',
+    },
+  );
 }
 
 function checkCount(value: unknown, field: string): number {

@@ -16,7 +16,7 @@ export interface TenantGuardrailsConfig {
   readonly MIN_INTERVAL_MINUTES: number;
 }
 
-/** 20 enabled schedules, 5 minutes apart: the same as `standardGuardrails`. */
+/** 20 active schedules, 5 minutes apart: the same as `standardGuardrails`. */
 export const DEFAULT_TENANT_GUARDRAILS: TenantGuardrailsConfig = Object.freeze({
   MAX_ACTIVE_SCHEDULES_PER_CUSTOMER: 20,
   MIN_INTERVAL_MINUTES: 5,

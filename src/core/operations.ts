@@ -4,13 +4,14 @@ import { oneTick, replacedRun } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { defaults } from "./defaults.ts";
 import { Draft } from "./draft.ts";
+import { limitError } from "./guardrails.ts";
 import { operationJobId } from "./id.ts";
 import { nextTickOfRule, type OverlapPolicy, type Schedule } from "./schedule.ts";
-import type { Decide, DueSchedule, FireStep } from "./step.ts";
+import { type Decide, type DueSchedule, type FireStep, unchanged } from "./step.ts";
 
 /**
  * An operator's trigger: now, or for a stated nominal tick, through the same overlap gate; the cursor stays.
- * The decision throws LimitExceededError when the tenant has no room for the job.
+ * The step is marked as refused when the tenant has no room for the job.
  */
 export function decideTrigger(operation: string, tick?: Millis, actor?: string): Decide {
   return (due, now) =>
@@ -23,11 +24,6 @@ export function decideTrigger(operation: string, tick?: Millis, actor?: string):
       const operationJob = operationJobId(tenant, incarnation, operation);
       return { ...draft.finish(draft.schedule, now, actor), operationJob };
     });
-}
-
-/** A step that changes nothing. */
-function unchanged(schedule: Schedule): FireStep {
-  return { from: schedule, to: schedule, insert: [], cancel: [], fired: [], skipped: [], events: [] };
 }
 
 /** J15: a trigger made again after a lost answer finds what it did, and is not stopped or undone by its own job. */
@@ -61,7 +57,7 @@ export interface Backfill {
   readonly actor?: string | undefined;
 }
 
-/** A backfill (S10). The decision throws LimitExceededError when the tenant has no room for all its jobs. */
+/** A backfill (S10). The step is marked as refused when the tenant has no room for all its jobs. */
 export function decideBackfill(backfill: Backfill): Decide {
   return (due, now) =>
     due.flatMap((one) =>
@@ -81,6 +77,8 @@ export function planBackfill(due: DueSchedule, backfill: Backfill, now: Millis):
     steps.push(step);
     standing = after;
   }
+  const refused = steps.findLast((step) => step.refused !== undefined)?.refused;
+  if (refused !== undefined) throw limitError(refused, due.schedule.tenant);
   return steps;
 }
 
@@ -130,6 +128,7 @@ function backfillOf(
   return {
     step: operationJob === undefined ? step : { ...step, operationJob },
     after: {
+      ...due,
       schedule: step.to,
       unfinished: draft.unfinished,
       ...(draft.room === undefined ? {} : { room: draft.room }),

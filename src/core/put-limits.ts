@@ -1,25 +1,25 @@
 // The limits that a put of a schedule is held against (N2): what it adds or changes, never what is stored already.
 import { countLimit, type Guardrails, inputLimit, type LimitHit } from "./guardrails.ts";
 import { canonicalJson } from "./payload.ts";
-import type { Schedule, SchedulePut } from "./schedule.ts";
+import { isActive, type Schedule, type SchedulePut } from "./schedule.ts";
 import { smallestRuleGapMs } from "./smallest-gap.ts";
 import { seedOf } from "./tick.ts";
 
 /**
  * @param after the schedule as the put would leave it
- * @param countEnabled the tenant's enabled schedules now; asked only when it matters
+ * @param countActive the tenant's active schedules now; asked only when it matters
  */
 export function putLimit(
   before: Schedule | undefined,
   after: Schedule,
   put: SchedulePut,
   guardrails: Guardrails,
-  countEnabled: () => number,
+  countActive: () => number,
 ): LimitHit | undefined {
   const { definition } = after;
-  const enables = after.enabled && before?.enabled !== true;
+  const enables = isActive(after) && (before === undefined || !isActive(before));
   if (enables && guardrails.maxActiveSchedules !== undefined) {
-    const hit = countLimit("maxActiveSchedules", guardrails, countEnabled() + 1);
+    const hit = countLimit("maxActiveSchedules", guardrails, countActive() + 1);
     if (hit !== undefined) return hit;
   }
   const retimed = canonicalJson(before?.definition.rule) !== canonicalJson(definition.rule);

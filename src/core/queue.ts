@@ -83,11 +83,22 @@ export function rateAllowance(
   const sliceMs = rateSliceMs(rate);
   const live = window.filter(([startAt]) => startAt + sliceMs + rate.periodMs > now);
   const used = live.reduce((sum, [, claims]) => sum + claims, 0);
-  const oldest = live[0];
-  const allowed = Math.max(0, rate.count - used);
-  return allowed > 0 || oldest === undefined
-    ? { allowed, window: live }
-    : { allowed, window: live, regainAt: oldest[0] + sliceMs + rate.periodMs };
+  const regained = used < rate.count ? undefined : firstRegained(live, used - rate.count);
+  return {
+    allowed: Math.max(0, rate.count - used),
+    window: live,
+    ...(regained === undefined ? {} : { regainAt: regained + sliceMs + rate.periodMs }),
+  };
+}
+
+/** The slice with whose end fewer claims count than are allowed: not always the oldest, as a rate may be lowered. */
+function firstRegained(live: RateWindow, beyond: number): Millis | undefined {
+  let left = beyond;
+  for (const [startAt, claims] of live) {
+    left -= claims;
+    if (left < 0) return startAt;
+  }
+  return undefined;
 }
 
 /** The window after `claims` more at `now`. */

@@ -2,10 +2,12 @@
 // rules, and whose next tick is computed anew.
 import type { Millis } from "./clock.ts";
 import { defaults } from "./defaults.ts";
+import { tickEvents } from "./draft.ts";
 import type { NewEvent } from "./events.ts";
 import { decideFiring } from "./firing.ts";
-import { retimed, type Schedule } from "./schedule.ts";
-import type { Decide, FireStep } from "./step.ts";
+import { type Placed, retimed } from "./placing.ts";
+import type { Schedule } from "./schedule.ts";
+import { type Decide, type FireStep, unchanged } from "./step.ts";
 import { placedBy, zoneDataIn } from "./zone-rules.ts";
 
 /**
@@ -17,12 +19,15 @@ import { placedBy, zoneDataIn } from "./zone-rules.ts";
 export function firingWith(zoneData: string | undefined): Decide {
   return (due, now) => {
     const ours = due.filter(({ schedule }) => !isLeftAlone(schedule, zoneData, now));
-    const placed = ours.map((one) => ({ ...one, schedule: placedHere(one.schedule, zoneData) }));
+    const placed = ours.map((one) => placedHere(one.schedule, zoneData));
     // One decision for all of them: those of one tenant share its room.
-    return decideFiring(placed, now).map((step, index): FireStep => {
+    const here = ours.map((one, index) => ({ ...one, schedule: placed[index]?.schedule ?? one.schedule }));
+    return decideFiring(here, now).map((step, index): FireStep => {
       const from = ours[index]?.schedule ?? step.from;
-      const again = placed[index]?.schedule ?? from;
-      return again === from ? step : { ...step, from, events: [...toldOf(from, again, now), ...step.events] };
+      const again = placed[index];
+      if (again === undefined || again.schedule === from) return step;
+      const skipped = [...again.skipped, ...step.skipped];
+      return { ...step, from, skipped, events: [...toldOf(from, again, now), ...step.events] };
     });
   };
 }
@@ -34,12 +39,13 @@ export function isLeftAlone(schedule: Schedule, zoneData: string | undefined, no
 }
 
 /** A due schedule, placed by the rules of this process. What cannot be evaluated stays: firing disables it (S8). */
-function placedHere(schedule: Schedule, zoneData: string | undefined): Schedule {
-  if (!schedule.enabled || rulesOf(schedule, zoneData) === "own") return schedule;
+function placedHere(schedule: Schedule, zoneData: string | undefined): Placed {
+  const asItIs = { schedule, skipped: [] };
+  if (!schedule.enabled || rulesOf(schedule, zoneData) === "own") return asItIs;
   try {
     return retimed(schedule, zoneData);
   } catch {
-    return schedule;
+    return asItIs;
   }
 }
 
@@ -51,11 +57,9 @@ export function retimingWith(zoneData: string | undefined): Decide {
   return (due, now) =>
     due.flatMap(({ schedule }): FireStep[] => {
       if (!needsRetiming(schedule, zoneData)) return [];
-      const to = placedHere(schedule, zoneData);
-      if (to === schedule) return [];
-      return [
-        { from: schedule, to, insert: [], cancel: [], fired: [], skipped: [], events: toldOf(schedule, to, now) },
-      ];
+      const again = placedHere(schedule, zoneData);
+      const { schedule: to, skipped } = again;
+      return to === schedule ? [] : [{ ...unchanged(schedule), to, skipped, events: toldOf(schedule, again, now) }];
     });
 }
 
@@ -73,14 +77,15 @@ function rulesOf({ cursor, definition }: Schedule, zoneData: string | undefined)
   }
 }
 
-/** Told when the tick moved: that only the name of the rules changed is nobody's concern. */
-function toldOf(before: Schedule, after: Schedule, now: Millis): NewEvent[] {
-  if (before.cursor.nextAt === after.cursor.nextAt) return [];
+/** Told when the tick moved, or others are lost: that only the name of the rules changed is nobody's concern. */
+function toldOf(before: Schedule, { schedule: after, skipped }: Placed, now: Millis): NewEvent[] {
+  const lost = tickEvents(before, [], skipped, now);
+  if (before.cursor.nextAt === after.cursor.nextAt) return lost;
   const data = {
     before: before.cursor.nextAt,
     after: after.cursor.nextAt,
     zoneDataBefore: zoneDataIn(before.cursor.zoneRules),
     zoneDataAfter: zoneDataIn(after.cursor.zoneRules),
   };
-  return [{ type: "schedule:retimed", tenant: before.tenant, schedule: before.id, at: now, data }];
+  return [{ type: "schedule:retimed", tenant: before.tenant, schedule: before.id, at: now, data }, ...lost];
 }

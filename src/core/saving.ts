@@ -1,11 +1,13 @@
 // Saving a schedule: the pure decision what a put does to what is stored, and which ticks it gives up.
-import { oneTick, type SkippedTicks, ticksGivenUp } from "./catch-up.ts";
+import { oneTick, type SkippedTicks, type SkipReason, ticksGivenUp } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { canonicalJson, sameJson } from "./payload.ts";
+import { type Placed, retimed } from "./placing.ts";
 import {
+  type HeldTick,
   hasReachedMax,
+  isBeyondMax,
   replan,
-  retimed,
   type Schedule,
   type ScheduleDefinition,
   type SchedulePut,
@@ -56,7 +58,8 @@ function change(
   const { definition } = put;
   const { after, skipped } = jump(existing, definition, enabled, now);
   const { disabledReason: _, held, ...rest } = existing;
-  const gaveUp = !enabled && held !== undefined ? [oneTick(held, "disabled"), ...skipped] : skipped;
+  const heldEnds = held === undefined ? undefined : endOfHeld({ ...existing, definition }, held, enabled);
+  const gaveUp = held === undefined || heldEnds === undefined ? skipped : [oneTick(held, heldEnds), ...skipped];
   const changed: Schedule = {
     ...rest,
     definition,
@@ -65,22 +68,32 @@ function change(
     ruleSetAt: sameText(definition.rule, existing.definition.rule) ? existing.ruleSetAt : now,
     revision: existing.revision + 1,
     updatedAt: now,
-    ...(enabled ? { held } : { disabledReason: put.disabledReason ?? "disabled" }),
+    ...(enabled ? {} : { disabledReason: put.disabledReason ?? existing.disabledReason ?? "disabled" }),
+    ...(heldEnds === undefined ? { held } : {}),
     missed: existing.missed + missedIn(gaveUp),
     // Someone who enables a schedule gives it a new chance.
     failuresInRow: existing.enabled ? existing.failuresInRow : 0,
   };
-  return { schedule: enabled ? placed(changed, existing, put.zoneData) : withoutNext(changed), skipped: gaveUp };
+  if (!enabled) return { schedule: withoutNext(changed), skipped: gaveUp };
+  const again = placed(changed, existing, put.zoneData);
+  return { ...again, skipped: [...gaveUp, ...again.skipped] };
+}
+
+/** Why a held tick will not fire once a schedule is changed: it is disabled, or as many ticks have fired as may now. */
+function endOfHeld(changed: Schedule, held: HeldTick, enabled: boolean): SkipReason | undefined {
+  if (!enabled) return "disabled";
+  return isBeyondMax(changed, held) ? "late" : undefined;
 }
 
 /** The next tick of a changed schedule. Where its times stay, newer zone rules than ours keep what they placed (S13). */
-function placed(changed: Schedule, existing: Schedule, zoneData: string | undefined): Schedule {
+function placed(changed: Schedule, existing: Schedule, zoneData: string | undefined): Placed {
   const { cursor } = existing;
   const stays = changed.cursor.after === cursor.after && sameTimes(changed.definition, existing.definition);
-  if (!stays) return replan(changed, zoneData);
+  const planned = (): Placed => ({ schedule: replan(changed, zoneData), skipped: [] });
+  if (!stays) return planned();
   const rules = placedBy(cursor.zoneRules, changed.definition.rule, zoneData);
-  if (rules === "newer" && cursor.nextAt !== undefined) return changed;
-  return rules === "own" ? replan(changed, zoneData) : retimed(changed, zoneData);
+  if (rules === "newer" && cursor.nextAt !== undefined) return { schedule: changed, skipped: [] };
+  return rules === "own" ? planned() : retimed(changed, zoneData);
 }
 
 /** How many ticks of the rule some runs hold: what operators asked for beside it is none. */

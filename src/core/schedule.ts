@@ -3,7 +3,7 @@ import type { Millis } from "./clock.ts";
 import type { Rule } from "./rule.ts";
 import type { TenantId } from "./tenant.ts";
 import { nextTick, seedOf, type TickContext } from "./tick.ts";
-import { placedBy, resumeAt, wallAt, zoneRulesOf } from "./zone-rules.ts";
+import { wallAt, zoneRulesOf } from "./zone-rules.ts";
 
 /** What happens to a tick while a job of the same schedule is unfinished. */
 export type OverlapPolicy = "allow" | "skip" | "queue" | "replace";
@@ -131,23 +131,17 @@ export function replan(schedule: Schedule, zoneData: string | undefined): Schedu
   return advance({ ...schedule, cursor: { ...schedule.cursor, zoneRules } }, schedule.cursor.after);
 }
 
-/**
- * The schedule with its next tick computed anew by the zone rules of this process, when others have placed it: no wall
- * time that was done under those is done again.
- */
-export function retimed(schedule: Schedule, zoneData: string | undefined): Schedule {
-  const { cursor, definition } = schedule;
-  if (placedBy(cursor.zoneRules, definition.rule, zoneData) === "own") return schedule;
-  const after = resumeAt(definition.rule, cursor.after, cursor.wall, contextOf(schedule));
-  return replan({ ...schedule, cursor: { ...cursor, after } }, zoneData);
-}
-
 /** The schedule once its ticks up to `after` are dealt with. */
 export function advance(schedule: Schedule, after: Millis): Schedule {
   const { zoneRules } = schedule.cursor;
   const wall = wallAt(schedule.definition.rule, after, contextOf(schedule));
   const cursor = { after, nextAt: nextTickOf(schedule, after), zoneRules };
   return { ...schedule, cursor: wall === undefined ? cursor : { ...cursor, wall } };
+}
+
+/** Whether a schedule ticks: it is enabled, and not at its end. These are what `maxActiveSchedules` counts. */
+export function isActive({ enabled, cursor }: Schedule): boolean {
+  return enabled && cursor.nextAt !== undefined;
 }
 
 /** The schedule with no next tick: disabled, or at its end. */
@@ -159,6 +153,11 @@ export function withoutNext(schedule: Schedule): Schedule {
 /** Whether as many ticks have fired as may: there are no more. */
 export function hasReachedMax({ definition: { maxTicks }, ticksFired }: Schedule): boolean {
   return maxTicks !== undefined && ticksFired >= maxTicks;
+}
+
+/** Whether a held tick may not fire any more, as many as may have; an operation counts for no tick. */
+export function isBeyondMax(schedule: Schedule, held: HeldTick): boolean {
+  return held.operation === undefined && hasReachedMax(schedule);
 }
 
 /** The first tick strictly after `after` that the definition allows. */
@@ -175,7 +174,7 @@ export function nextTickOfRule(schedule: Schedule, after: Millis): Millis | unde
 }
 
 /** What the ticks of a stored schedule depend on beside its rule. */
-function contextOf({ tenant, id, ruleSetAt }: Schedule): TickContext {
+export function contextOf({ tenant, id, ruleSetAt }: Schedule): TickContext {
   return { seed: seedOf(tenant, id), ruleSetAt };
 }
 

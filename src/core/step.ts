@@ -2,6 +2,7 @@
 import type { SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import type { NewEvent } from "./events.ts";
+import type { LimitHit } from "./guardrails.ts";
 import type { JobId } from "./id.ts";
 import type { NewJob } from "./job.ts";
 import type { HeldTick, Schedule, Unfinished } from "./schedule.ts";
@@ -12,10 +13,12 @@ export interface DueSchedule {
   /** Its unfinished jobs, of this incarnation only; left empty for overlap `allow`, which does not look. */
   readonly unfinished: readonly Unfinished[];
   /**
-   * How many jobs more its tenant may have unfinished (maxPendingJobs); no limit when absent. The same for all of one
-   * tenant: a decision shares it among them.
+   * How many jobs more its tenant may have unfinished, negative where there are more than may be; no limit when absent.
+   * The same for all of one tenant: a decision shares it among them.
    */
   readonly room?: number;
+  /** The limit that leaves this room. */
+  readonly maxPendingJobs?: number;
 }
 
 /** A tick that became a job. */
@@ -49,6 +52,16 @@ export interface FireStep {
    * before: the step changes nothing.
    */
   readonly operationJob?: JobId;
+  /**
+   * An operation for which its tenant has no room: a store throws `limitError` and changes nothing, unless the operation
+   * has taken effect before. What it would have fired is answered then.
+   */
+  readonly refused?: LimitHit;
+}
+
+/** A step that changes nothing. */
+export function unchanged(schedule: Schedule): FireStep {
+  return { from: schedule, to: schedule, insert: [], cancel: [], fired: [], skipped: [], events: [] };
 }
 
 /** A decision over due schedules: `decideFiring` for ticks, those of operations.ts for an operator. */

@@ -35,7 +35,8 @@ export interface TenantChange {
 
 /** A tenant as listings show it: its record, or what stands for one, and what it has. */
 export interface TenantSummary extends Tenant {
-  readonly enabledSchedules: number;
+  /** Schedules that tick: enabled, and not at their end. */
+  readonly activeSchedules: number;
   /** Jobs that wait, due or not. */
   readonly pendingJobs: number;
   readonly activeJobs: number;

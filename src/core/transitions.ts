@@ -15,7 +15,10 @@ import {
 } from "./job.ts";
 import type { Keep, Settlement } from "./settling.ts";
 
-/** A job after a claim at `now` (J2). One whose lease had ended is recovered: it may have crashed its worker. */
+/**
+ * A job after a claim at `now` (J2). One whose lease had ended is recovered, one whose lease was given up too: it may
+ * have crashed its worker.
+ */
 export function applyClaim(
   job: Job,
   claim: { readonly token: Token; readonly worker: string; readonly leaseMs: number; readonly startsNow: boolean },
@@ -34,9 +37,26 @@ export function applyClaim(
     claimedAt: now,
     leaseUntil: now + claim.leaseMs,
     started: claim.startsNow,
-    recovered,
+    recovered: recovered || isLost(job),
     ref,
   };
+}
+
+/** Whether nobody knows how a job's last attempt ended: it may have crashed its worker, and is claimed alone (J4). */
+export function isLost({ attempts }: Job): boolean {
+  return attempts.at(-1)?.outcome === "lost";
+}
+
+/**
+ * A job whose lease ended and was given up, as its place is wanted: it waits again, or ends, as one that its worker
+ * gives back. Without its token: what that worker may yet say is no repeat of this.
+ */
+export function giveUpLease(job: Job, now: Millis, hasSuccessor: boolean): Job {
+  const { id, queue, attempt, token = "" } = job;
+  const lease = { id, queue, attempt, token };
+  const given: Settlement = { lease, outcome: "release", record: lostAttempt(job), keep: {} };
+  const crashes = job.crashes + (job.started === true ? 1 : 0);
+  return { ...applySettlement(job, given, now, hasSuccessor), token: undefined, crashes };
 }
 
 function lostAttempt(job: Job): AttemptRecord {

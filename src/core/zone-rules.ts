@@ -4,7 +4,7 @@ import type { Millis } from "./clock.ts";
 import { getZone, zoneRulesVersion } from "./cron/zone.ts";
 import { hash128 } from "./hash.ts";
 import { type Rule, ruleZones } from "./rule.ts";
-import { instantOf, type TickContext, wallZoneOf } from "./tick.ts";
+import { type TickContext, wallZoneOf } from "./tick.ts";
 
 /**
  * What is stored of the rules that a next tick was computed with: a fingerprint of all zones of the rule, with the
@@ -56,13 +56,4 @@ export function isNewer(version: string | undefined, than: string | undefined): 
 export function wallAt(rule: Rule, at: Millis, context: TickContext): Millis | undefined {
   const zone = wallZoneOf(rule, context);
   return zone === undefined || zone.id === "UTC" ? undefined : at + zone.offsetAt(at);
-}
-
-/**
- * Where the ticks go on under this process's rules, after ticks were done up to an instant that showed a wall time under
- * others. A wall time that was done is not done again, as in an overlap; never goes back.
- */
-export function resumeAt(rule: Rule, after: Millis, wall: Millis | undefined, context: TickContext): Millis {
-  const zone = wall === undefined ? undefined : wallZoneOf(rule, context);
-  return zone === undefined || wall === undefined ? after : Math.max(after, instantOf(zone, wall));
 }

@@ -2,7 +2,7 @@
 import { defaults } from "../core/defaults.ts";
 import { type Duration, parseDuration, shown } from "../core/duration.ts";
 import type { FireResult } from "../core/engine.ts";
-import { InvalidInputError } from "../core/errors.ts";
+import { InvalidInputError, isPunctualError } from "../core/errors.ts";
 import { effectiveGuardrails, horizonLimit, limitError } from "../core/guardrails.ts";
 import { mintToken } from "../core/id.ts";
 import { checkInstant } from "../core/instant.ts";
@@ -57,7 +57,11 @@ export interface BackfillResult {
   readonly ticks: readonly { readonly tick: Date; readonly dueAt: Date; readonly job?: string }[];
 }
 
-/** @throws InvalidInputError, NotFoundError, LimitExceededError: nothing was made then */
+/**
+ * Whatever is known to be refused is refused before anything is made. A long backfill is made in parts: where one fails
+ * those before it stay, and the error's `details` say how many jobs were `made`, and `madeThrough` which tick.
+ * @throws InvalidInputError, NotFoundError, LimitExceededError, RevisionConflictError, OutcomeUnknownError
+ */
 export async function backfillSchedule(
   host: ClientHost,
   ref: ScheduleRef,
@@ -78,7 +82,6 @@ export async function backfillSchedule(
   if (asked.to > now + defaults.tickLateMs) {
     throw new InvalidInputError("to must not be in the future: ticks to come fire by themselves", { field: "to" });
   }
-  // Whatever is refused is refused here, before anything is made.
   const plan = planBackfill(due, backfill, now);
   await checkHorizon(host, ref, plan.at(-1)?.fired.at(-1)?.dueAt, now);
   if (asked.dryRun)
@@ -86,17 +89,38 @@ export async function backfillSchedule(
       plan.map(({ fired, ...step }) => ({ ...step, ticks: fired })),
       true,
     );
+  return resultOf(await makeParts(host, ref, backfill), false);
+}
+
+async function makeParts(host: ClientHost, ref: ScheduleRef, backfill: Backfill): Promise<readonly FireResult[]> {
   const results: FireResult[] = [];
   for (const part of backfillParts(backfill)) {
     const dueFrom = dueAfter(
       results.map(({ ticks }) => ({ fired: ticks })),
       backfill,
     );
-    const result = await fireOnce(host, ref, decideBackfill({ ...part, dueFrom }), backfill.overlap);
-    announceFired(host.emitter, result, host.now());
-    results.push(result);
+    try {
+      const result = await fireOnce(host, ref, decideBackfill({ ...part, dueFrom }), backfill.overlap);
+      announceFired(host.emitter, result, host.now());
+      results.push(result);
+    } catch (error) {
+      throw withMade(error, results);
+    }
   }
-  return resultOf(results, false);
+  return results;
+}
+
+/** The same error with what was made before it, as another call from the beginning would make those again. */
+function withMade(error: unknown, results: readonly FireResult[]): unknown {
+  const made = results.flatMap(({ ticks }) => ticks);
+  const last = made.at(-1);
+  if (last === undefined || !isPunctualError(error)) return error;
+  const madeThrough = new Date(last.tick).toISOString();
+  const unknown = error.code === "OUTCOME_UNKNOWN" ? " Some after it may be made, too: schedules.history tells." : "";
+  return Object.assign(error, {
+    mend: `${made.length} jobs were made, for the ticks up to ${madeThrough}: backfill those after it.${unknown}`,
+    details: { ...error.details, made: made.length, madeThrough },
+  });
 }
 
 function checkBackfill({ from, to, dryRun = false, overlap, rate, priority }: BackfillOptions) {

@@ -1,6 +1,6 @@
 // What operators ask of one schedule, by fires that name it: a trigger, and the steps of a backfill.
 import type { FireResult } from "../core/engine.ts";
-import { NotFoundError, RevisionConflictError } from "../core/errors.ts";
+import { hasCode, NotFoundError, OutcomeUnknownError, RevisionConflictError } from "../core/errors.ts";
 import { mintToken } from "../core/id.ts";
 import { decideTrigger } from "../core/operations.ts";
 import type { OverlapPolicy, ScheduleRef } from "../core/schedule.ts";
@@ -33,7 +33,8 @@ export async function triggerSchedule(
  * One step of an operator's, decided upon one schedule. It is made again while its outcome is unknown, and decided anew
  * when the schedule fired at this very moment.
  * @param overlap the policy that the decision looks with, when it is not the schedule's own
- * @throws NotFoundError; RevisionConflictError when the decision makes no step, or loses every race
+ * @throws NotFoundError, LimitExceededError, OutcomeUnknownError; RevisionConflictError when the decision makes no step,
+ * or loses every race
  */
 export async function fireOnce(
   host: ClientHost,
@@ -45,7 +46,7 @@ export async function fireOnce(
   for (let tries = 0; tries < conflictTries; tries++) {
     let found = false;
     let decided = false;
-    const { fired } = await repeatUnknown(host, [ref.id], () =>
+    const { fired } = await surely(host, ref, () =>
       schedules.fire({
         limit: 1,
         only: [ref],
@@ -65,6 +66,18 @@ export async function fireOnce(
     if (!decided) break;
   }
   throw new RevisionConflictError(`schedule ${ref.id} changed meanwhile`, { field: "id" });
+}
+
+/** Makes the call again while its outcome is unknown. Another call by the user is another operation. */
+async function surely<T>(host: ClientHost, { id }: ScheduleRef, call: () => Promise<T>): Promise<T> {
+  try {
+    return await repeatUnknown(host, [id], call);
+  } catch (error) {
+    if (!hasCode(error, "OUTCOME_UNKNOWN")) throw error;
+    const mend =
+      "See in schedules.history whether it was done before you ask again: another call makes jobs of its own.";
+    throw new OutcomeUnknownError(error.message, { details: { ids: [id] }, mend, cause: error });
+  }
 }
 
 /** The error of a schedule that is not there. */

@@ -14,7 +14,10 @@ export interface SourceChange<Row = unknown> {
   readonly record?: Row | undefined;
   /** It is gone. */
   readonly removed?: boolean | undefined;
-  /** Of which tenant, where ids are unique in a tenant only; saves looking through all of them. */
+  /**
+   * Of which tenant, where ids are unique in a tenant only; saves looking through all of them. A record that moved to
+   * another tenant leaves the old one within a second where none is named, else with the next load.
+   */
   readonly tenant?: string | undefined;
 }
 

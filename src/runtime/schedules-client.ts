@@ -195,7 +195,8 @@ export class SchedulesClient {
 
   /**
    * Makes the ticks that the schedule had in a range again, through the overlap policy; the next tick stays. Nothing is
-   * made when the range has too many ticks, or the tenant no room for the jobs.
+   * made when the range has too many ticks, or the tenant no room for the jobs. Many jobs are made in parts: where one
+   * fails the error's `details` say how many were `made`, and `madeThrough` which tick.
    * @throws NotFoundError, LimitExceededError
    */
   async backfill(id: string, options: BackfillOptions): Promise<BackfillResult> {

@@ -63,7 +63,7 @@ export class SourceReconciler {
       // Told only now: a limit that a removal lifts was none.
       const again = removed > 0 ? await this.#schedules.put(pass.limited.map(({ put }) => put)) : [];
       for (const [index, { put, answer }] of pass.limited.entries()) this.#conclude(pass, put, again[index] ?? answer);
-      this.#reports.keepOnly(pass.refused);
+      this.#reports.endOfLoad();
     } finally {
       this.#touched = undefined;
     }
@@ -88,9 +88,15 @@ export class SourceReconciler {
     }
     const put = record === undefined ? undefined : await this.#build(record, id);
     if (put === "refused") return true;
-    if (put === undefined) await this.#removeOne(id, change?.tenant);
-    else this.#conclude(undefined, put, (await this.#schedules.put([{ ...put, expected: "any" }]))[0]);
-    return true;
+    if (put === undefined) {
+      await this.#removeOne(id, change?.tenant);
+      return true;
+    }
+    const [answer] = await this.#schedules.put([{ ...put, expected: "any" }]);
+    this.#conclude(undefined, put, answer);
+    // A new one may be one that moved here from another tenant. Whether it is still there as well, a load knows.
+    if (answer?.outcome !== "created" || change?.tenant !== undefined) return true;
+    return (await this.#schedulesOf(id)).length === 1;
   }
 
   async #saveAll(pass: Pass): Promise<void> {
@@ -150,10 +156,7 @@ export class SourceReconciler {
       const own = this.#idOf(record);
       if (own !== undefined && own !== id) throw new Error(`its change names ${id}, the record itself ${own}`);
       const options = this.#source.toSchedule(record);
-      if (options === undefined) {
-        this.#reports.forget(id);
-        return undefined;
-      }
+      if (options === undefined) return undefined;
       return await buildPut(this.#host, this.#source.idPrefix + id, options, "absent", "");
     } catch (error) {
       if (isOfStore(error)) throw error;
@@ -181,7 +184,7 @@ export class SourceReconciler {
       pass?.refused.add(record);
       return;
     }
-    this.#reports.forget(record);
+    if (pass === undefined) this.#reports.forget(record);
     // Changed by somebody else since it was read: the next reconciliation looks at it again.
     if (answer === undefined || answer.outcome === "conflict" || answer.outcome === "absent") return;
     announcePut(this.#host, put, answer);
@@ -210,16 +213,21 @@ export class SourceReconciler {
       ([key, { id }]) => !wanted.has(key) && !refused.has(id.slice(length)) && this.#touched?.has(id) !== true,
     );
     return await this.#schedules.remove(
-      gone.map(([, { tenant, id, revision }]) => ({ tenant, id, expected: revision })),
+      gone.map(([, { tenant, id, revision, incarnation }]) => ({ tenant, id, expected: revision, of: incarnation })),
     );
   }
 
   async #removeOne(id: string, tenant: string | undefined): Promise<void> {
+    const found = await this.#schedulesOf(id, tenant);
+    await this.#schedules.remove(found.map(({ tenant, id, incarnation }) => ({ tenant, id, of: incarnation })));
+    this.#reports.forget(id);
+  }
+
+  /** What is stored of a record, of every tenant when none is named. */
+  async #schedulesOf(id: string, tenant?: string): Promise<readonly StoredRef[]> {
     const scheduleId = this.#source.idPrefix + id;
     const found = await this.#schedules.read(scheduleId, tenant);
-    const own = [...found.values()].filter((stored) => stored.id === scheduleId);
-    await this.#schedules.remove(own.map(({ tenant, id }) => ({ tenant, id })));
-    this.#reports.forget(id);
+    return [...found.values()].filter((stored) => stored.id === scheduleId);
   }
 
   #idOf(record: unknown): string | undefined {

@@ -14,6 +14,9 @@ export interface Patience {
 
 /** What a call of the user's answers, unless the signal aborts or it takes too long; what comes later is ignored. */
 export function awaited<T>(answer: T | Promise<T>, what: string, { clock, signal, limitMs }: Patience): Promise<T> {
+  const answered = Promise.resolve(answer);
+  // Whatever becomes of the wait: a rejection that nobody listens to would end the process.
+  answered.catch(() => {});
   return new Promise((resolve, reject) => {
     const onAbort = () => settle(() => reject(signal.reason));
     const cancel =
@@ -32,7 +35,7 @@ export function awaited<T>(answer: T | Promise<T>, what: string, { clock, signal
       return;
     }
     signal.addEventListener("abort", onAbort, { once: true });
-    Promise.resolve(answer).then(
+    answered.then(
       (value) => settle(() => resolve(value)),
       (error: unknown) => settle(() => reject(error)),
     );
@@ -61,6 +64,7 @@ export async function* each(several: unknown, what: string, patience: Patience):
   let ended = false;
   try {
     for (;;) {
+      signal.throwIfAborted();
       const { done, value } = await awaited(iterator.next(), what, patience);
       if (done === true) {
         ended = true;

@@ -11,8 +11,9 @@ export interface StoredRef extends ScheduleRef {
   readonly incarnation: string;
 }
 
-/** A schedule to remove; with `expected`, if it is still at that revision. */
+/** A schedule to remove: this incarnation only, and with `expected` if it is still at that revision. */
 export interface Removal extends ScheduleRef {
+  readonly of: string;
   readonly expected?: number;
 }
 

@@ -38,7 +38,8 @@ export interface TenantView {
   readonly ownGuardrails: TenantGuardrails;
   /** The limits that hold for it: its own over those of this scheduler. */
   readonly guardrails: Guardrails;
-  readonly enabledSchedules: number;
+  /** Schedules that tick: enabled, and not at their end. */
+  readonly activeSchedules: number;
   /** Jobs that wait, due or not. */
   readonly pendingJobs: number;
   readonly activeJobs: number;
@@ -89,7 +90,7 @@ export class TenantsClient {
 /** @internal What holds for one tenant. */
 export async function readTenant(host: ClientHost, tenants: TenantStore, id: string): Promise<TenantView> {
   const { items } = await tenants.list({ id }, { limit: 1 });
-  const nothing = { enabledSchedules: 0, pendingJobs: 0, activeJobs: 0 };
+  const nothing = { activeSchedules: 0, pendingJobs: 0, activeJobs: 0 };
   return viewTenant(items[0] ?? { ...plainTenant(id), ...nothing }, host.guardrails);
 }
 

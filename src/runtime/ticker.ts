@@ -10,7 +10,7 @@ import type { SchedulerEvents } from "./events.ts";
 import { Loop } from "./loop.ts";
 import type { StoreClock } from "./store-clock.ts";
 import { warmUpFiring } from "./warm-up.ts";
-import { announceRetimed, noting } from "./zone-watch.ts";
+import { announceRetimed, announceSkipped, noting } from "./zone-watch.ts";
 
 export interface TickerOptions {
   readonly engine: Engine<never>;
@@ -116,9 +116,7 @@ export class Ticker {
 /** Tells this process's listeners what was fired, by the ticker or by a trigger. */
 export function announceFired(emitter: Emitter<SchedulerEvents>, result: FireResult, now: number): void {
   const about = { id: result.id, tenant: result.tenant };
-  for (const { from, to, ...run } of result.skipped) {
-    emitter.emit("tick:skipped", { ...about, ...run, from: new Date(from), to: new Date(to) });
-  }
+  announceSkipped(emitter, result);
   for (const { tick, job, dueAt } of result.ticks) {
     const latenessMs = Math.max(0, now - tick);
     emitter.emit("tick:fired", { ...about, tick: new Date(tick), job, dueAt: new Date(dueAt), latenessMs });

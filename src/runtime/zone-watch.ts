@@ -114,6 +114,7 @@ export class ZoneWatch {
     const noted = noting(retimingWith(zoneData));
     const { fired } = await engine.schedules.fire({ limit: only.length, only, decide: noted.decide });
     announceRetimed(emitter, noted.events, fired);
+    for (const result of fired) announceSkipped(emitter, result);
   }
 }
 
@@ -141,6 +142,13 @@ export function noting(decide: Decide): { readonly decide: Decide; readonly even
       return steps;
     },
   };
+}
+
+/** Tells this process's listeners which ticks of a schedule will not fire. */
+export function announceSkipped(emitter: Emitter<SchedulerEvents>, { id, tenant, skipped }: FireResult): void {
+  for (const { from, to, ...run } of skipped) {
+    emitter.emit("tick:skipped", { id, tenant, ...run, from: new Date(from), to: new Date(to) });
+  }
 }
 
 /** Tells this process's listeners which schedules were retimed, of those whose step was applied. */

@@ -29,6 +29,14 @@ export class Evidence<Tx> {
     return all.flatMap((event) => viewTick(event) ?? []);
   }
 
+  /** Whether there is such a schedule, or was one. */
+  async knows(tenant: string, schedule: string): Promise<boolean> {
+    const { schedules, events } = this.#store.inner;
+    if ((await schedules.get({ tenant, id: schedule })) !== undefined) return true;
+    const { items } = await events.list({ tenant, schedule }, { limit: 1, order: "oldest" });
+    return items.length > 0;
+  }
+
   /** The names of the schedules, with the tenant of those that are not the default's. */
   async schedules(): Promise<string[]> {
     const { schedules } = this.#store.inner;

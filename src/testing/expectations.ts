@@ -9,7 +9,16 @@ import type { JobView } from "../runtime/views.ts";
 import type { Evidence } from "./evidence.ts";
 import { checkMatch, differs, type JobMatch, lineOf } from "./job-match.ts";
 import type { LocalTime } from "./local-time.ts";
-import { checkTickMatch, countOf, describeTicks, fits, type TickMatch, tickLine } from "./tick-match.ts";
+import {
+  checkTickMatch,
+  countOf,
+  describeTicks,
+  fits,
+  placeOf,
+  refuseToCome,
+  type TickMatch,
+  tickLine,
+} from "./tick-match.ts";
 
 /** A match, and how many jobs there must be; at least one when absent. */
 export interface JobExpectation<Input = unknown> extends JobMatch<Input> {
@@ -73,15 +82,21 @@ export class Expectations<Tx> {
     throw await this.#tickFailure(`expected ${wanted}`, schedule, match, { count, all }, from);
   }
 
-  /** @throws AssertionError when there is a tick like the match */
+  /** @throws AssertionError when there is a tick like the match, or never was such a schedule */
   async noTick(schedule: string, match: TickMatch, from: Caller): Promise<void> {
     const { found, all } = await this.#ticks(schedule, match);
     const count = countOf(found);
     if (count > 0) throw await this.#tickFailure("expected no tick", schedule, match, { count, all }, from);
+    refuseToCome(match, this.#now(), this.#time);
+    if (await this.#evidence.knows(match.tenant ?? defaults.tenant, schedule)) return;
+    const of = match.tenant === undefined ? "" : ` of tenant ${match.tenant}`;
+    const others = (await this.#evidence.schedules()).join(", ") || "none";
+    const message = `expected no tick of schedule ${schedule}; there is no such schedule${of}; the schedules are: ${others}`;
+    throw new AssertionError({ message, operator: "fail", stackStartFn: from });
   }
 
   async #ticks(schedule: string, match: TickMatch): Promise<{ found: TickRecord[]; all: TickRecord[] }> {
-    checkTickMatch(match);
+    checkTickMatch(match, this.#time);
     checkCount(match.count);
     const all = await this.ticksOf(schedule, match.tenant);
     return { found: all.filter((tick) => fits(tick, match, this.#time)), all };
@@ -129,7 +144,7 @@ export class Expectations<Tx> {
     const message = [
       `${wanted} of schedule ${schedule}${describeTicks(match, this.#time)}; found ${count}`,
       all.length > 0
-        ? `its ticks until ${this.#time.show(new Date(this.#now()))}:\n${listed(lines)}`
+        ? `its ticks until ${this.#time.show(new Date(this.#now()))}:\n${listed(lines, placeOf(match, all, this.#time))}`
         : `it has no tick until ${this.#time.show(new Date(this.#now()))}; the schedules are: ${schedules.join(", ") || "none"}`,
     ].join("\n");
     return new AssertionError({ message, operator: "fail", stackStartFn });
@@ -172,7 +187,13 @@ function othersOf(all: readonly JobView[]): string {
   return others.length === 0 ? ", nor of any other task" : `; there are ${others.join(", ")}`;
 }
 
-function listed(lines: readonly string[]): string {
-  const more = lines.length - listedMax;
-  return [...lines.slice(0, listedMax), ...(more > 0 ? [`  ... and ${more} more`] : [])].join("\n");
+/** As many lines as a message can bear, those around a place; the first by default. */
+function listed(lines: readonly string[], place = 0): string {
+  const before = Math.max(0, Math.min(place - listedMax / 2, lines.length - listedMax));
+  const more = lines.length - before - listedMax;
+  return [
+    ...(before > 0 ? [`  ... ${before} before`] : []),
+    ...lines.slice(before, before + listedMax),
+    ...(more > 0 ? [`  ... and ${more} more`] : []),
+  ].join("\n");
 }

@@ -2,14 +2,23 @@
 import { AssertionError } from "node:assert";
 import { defaults } from "../core/defaults.ts";
 import type { ClaimRequest } from "../core/engine.ts";
-import { InvalidInputError, NoHandlerError, NotFoundError, StateConflictError } from "../core/errors.ts";
+import {
+  AttemptTimeoutError,
+  hasCode,
+  InvalidInputError,
+  NoHandlerError,
+  NotFoundError,
+  StateConflictError,
+} from "../core/errors.ts";
 import { checkJobId } from "../core/id.ts";
 import type { ClaimedJob, Job } from "../core/job.ts";
 import type { ItemOf } from "../core/transfer.ts";
 import { applyClaim } from "../core/transitions.ts";
 import type { Enqueued } from "../runtime/jobs-client.ts";
+import type { Role } from "../runtime/scheduler-options.ts";
 import { type JobView, viewJob } from "../runtime/views.ts";
 import type { HandlerWatch } from "./handler-watch.ts";
+import { endless } from "./instant-bound.ts";
 import type { KitClock } from "./kit-clock.ts";
 import type { ClaimGate, KitStore } from "./kit-store.ts";
 
@@ -63,8 +72,7 @@ export class HandRunner<Tx> {
     for (let job = await this.runNext(); job !== undefined; job = await this.runNext()) {
       ran.push(job);
       if (ran.length <= max) continue;
-      const last = ran.slice(-5).map(({ task }) => task);
-      const message = `drain ran ${max} jobs and more are due: does a handler enqueue its own task without a delay? The last were of ${last.join(", ")}. Raise drain({ max }) if so many are right.`;
+      const message = `drain ran ${max} jobs and more are due: ${endless(ran.map(({ task }) => task))} Raise drain({ max }) if so many are right.`;
       throw new AssertionError({ message, operator: "fail", stackStartFn: this.drain });
     }
     return ran;
@@ -104,7 +112,10 @@ export class HandRunner<Tx> {
         });
       }
       if (last?.outcome !== "failed" && last?.outcome !== "timed-out") continue;
-      failures.push(this.#watch.errorOf(id) ?? new Error(job?.reason ?? last.outcome));
+      const thrown = this.#watch.errorOf(id);
+      const reason = job?.reason ?? last.outcome;
+      if (last.outcome === "failed") failures.push(thrown ?? new Error(reason));
+      else failures.push(hasCode(thrown, "ATTEMPT_TIMEOUT") ? thrown : new AttemptTimeoutError(reason));
     }
     if (failures.length > 0) throw failures[0];
   };
@@ -169,13 +180,17 @@ export class HandRunner<Tx> {
   }
 }
 
-/** @throws InvalidInputError in a mode where jobs run by themselves */
-export function refuseByHand(mode: string, verb: string): void {
-  if (mode === "manual") return;
-  throw new InvalidInputError(
-    `${verb} needs testScheduler({ mode: "manual" }): in mode ${mode} jobs run by themselves`,
+/** @throws InvalidInputError in a mode where jobs run by themselves; NoHandlerError where nothing runs them */
+export function refuseByHand(verb: string, mode: string, roles: readonly Role[]): void {
+  if (mode !== "manual") {
+    const message = `${verb} needs testScheduler({ mode: "manual" }): in mode ${mode} jobs run by themselves`;
+    throw new InvalidInputError(message, { field: "mode" });
+  }
+  if (roles.includes("worker")) return;
+  throw new NoHandlerError(
+    `${verb} needs a worker, and there is none: testScheduler got no handlers, or roles without it`,
     {
-      field: "mode",
+      mend: 'Give testScheduler handlers; roles, if you name them, need "worker".',
     },
   );
 }

@@ -1,6 +1,9 @@
 // The kit's hand on handlers: knows which run, sleep or hang, and makes them fail, slow or die as a test asks.
 import { AsyncLocalStorage } from "node:async_hooks";
+import { InvalidInputError } from "../core/errors.ts";
+import { checkJobId } from "../core/id.ts";
 import type { Context, Handler, HandlerFunction } from "../runtime/handler.ts";
+import type { InstantBound } from "./instant-bound.ts";
 import { afterReal } from "./real-time.ts";
 
 /** A handler that was called and has not returned. */
@@ -29,6 +32,7 @@ export interface Interference {
 
 export class HandlerWatch {
   readonly #patienceMs: number;
+  readonly #bound: InstantBound;
   readonly #inside = new AsyncLocalStorage<Running>();
   readonly #running = new Set<Running>();
   readonly #errors = new Map<string, unknown>();
@@ -39,13 +43,28 @@ export class HandlerWatch {
   readonly #waiting: (() => void)[] = [];
 
   /** @param patienceMs real time that a handler gets which neither returns nor sleeps on the test's clock */
-  constructor(patienceMs: number) {
+  constructor(patienceMs: number, bound: InstantBound) {
     this.#patienceMs = patienceMs;
+    this.#bound = bound;
   }
 
   /** The handler that the caller runs in. */
   get current(): object | undefined {
     return this.#inside.getStore();
+  }
+
+  /** What waits for handlers cannot be called by one. @throws InvalidInputError */
+  refuseInside(verb: string): void {
+    if (this.current === undefined) return;
+    throw new InvalidInputError(`${verb} is for the test: a handler waits with clock.sleep`, {
+      field: verb,
+      mend: "Call it in the test, outside of every handler.",
+    });
+  }
+
+  /** @throws AssertionError when handlers make work without end; not while the scheduler stops */
+  checkBound(): void {
+    if (!this.#abandoned) this.#bound.check();
   }
 
   /** Says which claims were made by a worker that has died since. */
@@ -68,8 +87,21 @@ export class HandlerWatch {
     return this.#tasks.has(task) || this.#tasks.has(undefined);
   }
 
-  /** Adds something that befalls attempts; of several that fit, the one added first does. */
+  /** Whether there is a handler at all. */
+  get hasHandlers(): boolean {
+    return this.#tasks.size > 0;
+  }
+
+  /**
+   * Adds something that befalls attempts; of several that fit, the one added first does.
+   * @throws InvalidInputError when there can be no such attempt
+   */
   interfere(interference: Interference): void {
+    const { target } = interference;
+    if (!this.knows(target) && !isJobId(target)) {
+      const message = `target ${target} is no job's id, and no handler takes such a task; there are ${[...this.#tasks].join(", ") || "none"}`;
+      throw new InvalidInputError(message, { field: "target", mend: "Name a task that has a handler, or a job's id." });
+    }
     this.#interferences.push(interference);
   }
 
@@ -83,9 +115,12 @@ export class HandlerWatch {
     const running = this.#inside.getStore();
     running?.sleeps.add(wakeAt);
     this.#notify();
-    await sleep();
-    running?.sleeps.delete(wakeAt);
-    if (running?.dead === true) await new Promise(() => {});
+    try {
+      await sleep();
+    } finally {
+      running?.sleeps.delete(wakeAt);
+      if (running?.dead === true) await new Promise(() => {});
+    }
   }
 
   /** When a job's handler wakes next; undefined when it does not sleep. */
@@ -97,6 +132,7 @@ export class HandlerWatch {
   /** Whether nobody waits for handlers any more: the scheduler stops. */
   abandon(abandoned: boolean): void {
     this.#abandoned = abandoned;
+    if (!abandoned) this.#bound.forget();
     this.#notify();
   }
 
@@ -136,11 +172,14 @@ export class HandlerWatch {
       die = reject;
     });
     death.catch(() => {});
-    const running: Running = { id, die, sleeps: new Set(), dead: false, left: false, cancelPatience: undefined };
+    const admitted = this.#bound.admits(context.job.task);
+    const running: Running = { id, die, sleeps: new Set(), dead: false, left: !admitted, cancelPatience: undefined };
     this.#running.add(running);
     this.#errors.delete(id);
     try {
       const work = this.#inside.run(running, async () => {
+        // Held back for good: so the store comes to rest with what is there.
+        if (!admitted) return await new Promise(() => {});
         await this.#interferenceWith(context)?.meet(context);
         return await run();
       });
@@ -166,5 +205,14 @@ export class HandlerWatch {
     const [first] = ready;
     if (first !== undefined) first.times--;
     return first;
+  }
+}
+
+function isJobId(text: string): boolean {
+  try {
+    checkJobId(text);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -1,7 +1,6 @@
 // The clock of a test: a virtual one that takes durations and local times, and waits for handlers before it moves on.
 import { type Duration, formatDuration, parseDuration, shown } from "../core/duration.ts";
-import { InvalidInputError } from "../core/errors.ts";
-import { sleep } from "../runtime/clock.ts";
+import { InvalidInputError, StoppedError } from "../core/errors.ts";
 import type { HandlerWatch } from "./handler-watch.ts";
 import type { LocalTime, TestInstant } from "./local-time.ts";
 import { VirtualClock } from "./virtual-clock.ts";
@@ -9,6 +8,7 @@ import { VirtualClock } from "./virtual-clock.ts";
 export class KitClock extends VirtualClock {
   readonly #time: LocalTime;
   readonly #watch: HandlerWatch;
+  #ended = false;
 
   constructor(startAt: number, time: LocalTime, watch: HandlerWatch) {
     super(startAt);
@@ -23,13 +23,13 @@ export class KitClock extends VirtualClock {
 
   /**
    * Moves time on by so much; everything that falls due on the way runs at its own instant, in order.
-   * @throws InvalidInputError for what is no duration, and inside a handler
+   * @throws InvalidInputError for what is no duration, and inside a handler; StoppedError after the test's `stop`;
+   * AssertionError when handlers make work without end at one instant
    */
   override async advance(duration: Duration): Promise<void> {
     const ms = parseDuration(duration, "duration");
-    if (this.#watch.current !== undefined) {
-      throw new InvalidInputError("advance is for the test: a handler waits with clock.sleep", { field: "duration" });
-    }
+    this.#watch.refuseInside("advance");
+    this.#refuseEnded("move");
     await super.advance(ms);
   }
 
@@ -43,11 +43,28 @@ export class KitClock extends VirtualClock {
     await this.advance(until - this.now());
   }
 
-  /** Resolves when the clock has moved on by so much, or at once when the signal aborts. For handlers and their fakes. */
+  /**
+   * Resolves when the clock has moved on by so much; rejects with the signal's reason as soon as that aborts, as the
+   * `setTimeout` of node:timers/promises does. For handlers and their fakes.
+   */
   async sleep(duration: Duration, signal?: AbortSignal): Promise<void> {
     const ms = parseDuration(duration, "duration");
-    const wakeAt = this.now() + ms;
-    await this.#watch.asleep(wakeAt, () => sleep(this, ms, signal));
+    await this.#watch.asleep(this.now() + ms, () => this.#sleep(ms, signal));
+  }
+
+  #sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) return reject(signal.reason);
+      const abort = () => {
+        cancel();
+        reject(signal?.reason);
+      };
+      const cancel = this.after(ms, () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      });
+      signal?.addEventListener("abort", abort, { once: true });
+    });
   }
 
   /** Sets the machine's wall clock off, "-3h" or "5m", as NTP or an operator might; the store's clock does not follow. */
@@ -60,10 +77,25 @@ export class KitClock extends VirtualClock {
     super.jumpWall(isBack ? -ms : ms);
   }
 
-  /** Lets everything that is due now run, and come to rest. */
+  /** Lets everything that is due now run, and come to rest. @throws as `advance` does */
   override async settle(): Promise<void> {
+    this.#watch.refuseInside("settle");
+    this.#refuseEnded("settle");
     do await super.settle();
     while (await this.#watch.waited());
+    this.#watch.checkBound();
+  }
+
+  /** @internal The test's scheduler has been stopped, or starts again: nothing would happen as time moves. */
+  end(ended: boolean): void {
+    this.#ended = ended;
+  }
+
+  #refuseEnded(verb: string): void {
+    if (!this.#ended) return;
+    throw new StoppedError(`this test's scheduler has been stopped: its clock does not ${verb} any more`, {
+      mend: "Use restart for a stop in the middle of a test.",
+    });
   }
 
   /** "2026-03-02T09:00:00.000Z, 1h30m after the start" is what a test that prints the clock sees. */

@@ -10,6 +10,8 @@ export type TestInstant = Date | string;
 
 const local = /^\d{4}-\d{2}-\d{2}(?:T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,3})?)?)?$/;
 
+const mend = "Correct the named instant and call again.";
+
 /** Reads and writes instants in one zone. */
 export class LocalTime {
   readonly #zone: ReturnType<typeof getZone>;
@@ -25,15 +27,24 @@ export class LocalTime {
    * @throws InvalidInputError
    */
   read(value: unknown, field: string): Millis {
-    if (typeof value !== "string" || !local.test(value)) return checkInstant(value, field);
+    if (typeof value !== "string" || !local.test(value)) return this.#readAbsolute(value, field);
     const text = value.length === 10 ? `${value}T00:00` : value;
     const wall = Date.parse(`${text}Z`);
     // Date.parse rolls February 30 over into March.
     if (Number.isNaN(wall) || new Date(wall).toISOString().slice(0, 10) !== value.slice(0, 10)) {
-      throw new InvalidInputError(`${field} must be a real date and time, got ${shown(value)}`, { field });
+      throw new InvalidInputError(`${field} must be a real date and time, got ${shown(value)}`, { field, mend });
     }
     const found = wallToInstants(this.#zone, wall);
     return found.kind === "none" ? found.transition : found.kind === "one" ? found.instant : found.first;
+  }
+
+  #readAbsolute(value: unknown, field: string): Millis {
+    try {
+      return checkInstant(value, field);
+    } catch {
+      const message = `${field} must be a valid Date, a local time such as "2026-11-21T09:00" or a text with a zone such as "2026-11-21T09:00:00Z", got ${shown(value)}`;
+      throw new InvalidInputError(message, { field, mend });
+    }
   }
 
   /** An instant for people: ISO text, with the local time beside it when the zone is not UTC. */

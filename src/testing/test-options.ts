@@ -42,11 +42,16 @@ export interface TestSchedulerOptions {
   readonly seed?: number;
   /** Real time that a handler gets to wait for real I/O before the clock moves on without it; 250 ms by default. */
   readonly ioWait?: Duration;
+  /**
+   * So many jobs may run at one instant of the clock, 10,000 by default; then settle, advance and an inline enqueue
+   * reject, for a handler that enqueues its own task without a delay never ends. `drain` has a bound of its own.
+   */
+  readonly jobsPerInstantMax?: number;
 }
 
 const known: readonly string[] = [
   ...["handlers", "sources", "mode", "startAt", "timezone", "worker", "guardrails", "payloadBytesMax", "redact"],
-  ...["roles", "seed", "ioWait"],
+  ...["roles", "seed", "ioWait", "jobsPerInstantMax"],
 ];
 
 function checkMode(mode: unknown): TestMode {
@@ -57,6 +62,12 @@ function checkMode(mode: unknown): TestMode {
 function checkSeed(seed: unknown): number {
   if (Number.isInteger(seed)) return seed as number;
   throw new InvalidInputError(`seed must be a whole number, got ${shown(seed)}`, { field: "seed" });
+}
+
+function checkJobsMax(max: unknown): number {
+  if (max === Number.POSITIVE_INFINITY || (Number.isInteger(max) && (max as number) >= 1)) return max as number;
+  const message = `jobsPerInstantMax must be a whole number of 1 or more, got ${shown(max)}`;
+  throw new InvalidInputError(message, { field: "jobsPerInstantMax" });
 }
 
 /** Which attempts are met. */
@@ -81,6 +92,7 @@ export function checkTestOptions(options: TestSchedulerOptions) {
     startAt: options.startAt ?? "2026-01-01T00:00:00Z",
     timezone: options.timezone ?? "UTC",
     ioWait: options.ioWait ?? "250ms",
+    jobsPerInstantMax: checkJobsMax(options.jobsPerInstantMax ?? 10_000),
     roles: roles ?? (handlers.length === 0 ? (["ticker"] as const) : (["worker", "ticker"] as const)),
     /** What is handed on as it is. */
     own: {

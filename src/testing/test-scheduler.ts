@@ -11,6 +11,7 @@ import { Evidence } from "./evidence.ts";
 import { Expectations, type JobExpectation } from "./expectations.ts";
 import { HandRunner, refuseByHand } from "./hand-runner.ts";
 import { HandlerWatch } from "./handler-watch.ts";
+import { InstantBound } from "./instant-bound.ts";
 import type { JobMatch } from "./job-match.ts";
 import { KitClock } from "./kit-clock.ts";
 import { KitStore } from "./kit-store.ts";
@@ -40,14 +41,18 @@ export class TestScheduler<Tx = never> implements AsyncDisposable {
   readonly #runner: HandRunner<Tx>;
   readonly #expect: Expectations<Tx>;
   readonly #roles: readonly Role[];
+  #stopping: Promise<void> | undefined;
 
   /** @internal Made and started by `testScheduler`. */
   constructor(engineOn: EngineOn<Tx>, options: TestSchedulerOptions) {
-    const { mode, startAt, timezone, ioWait, seed, roles, own } = checkTestOptions(options);
+    const { mode, startAt, timezone, ioWait, jobsPerInstantMax, seed, roles, own } = checkTestOptions(options);
     const time = new LocalTime(timezone);
     this.#mode = mode;
     this.#roles = roles;
-    this.#watch = new HandlerWatch(parseDuration(ioWait, "ioWait"));
+    // By hand, each job is a step of the test's own.
+    const jobsMax = mode === "manual" ? Number.POSITIVE_INFINITY : jobsPerInstantMax;
+    const bound = new InstantBound(jobsMax, () => this.clock.date(), time.show.bind(time));
+    this.#watch = new HandlerWatch(parseDuration(ioWait, "ioWait"), bound);
     this.clock = new KitClock(time.read(startAt, "startAt"), time, this.#watch);
     const { clock } = this;
     this.#store = new KitStore(engineOn(clock), clock.now);
@@ -80,6 +85,12 @@ export class TestScheduler<Tx = never> implements AsyncDisposable {
 
   /** Stops at once: what still runs is aborted, and nobody is waited for. A second call does nothing. */
   async stop(): Promise<void> {
+    this.#watch.refuseInside("stop");
+    this.#stopping ??= this.#stop();
+    await this.#stopping;
+  }
+
+  async #stop(): Promise<void> {
     this.#store.downUntil(Number.NEGATIVE_INFINITY);
     this.#store.deafUntil(Number.NEGATIVE_INFINITY);
     this.#watch.abandon(true);
@@ -90,13 +101,20 @@ export class TestScheduler<Tx = never> implements AsyncDisposable {
     // Its waits have an end, but it is the clock that must bring it.
     while (!stopped) await this.clock.advance("1s");
     await stopping;
+    this.clock.end(true);
   }
 
-  /** Stops, lets so much time pass ("0s" by default) and starts again, as a deployment or an outage of the process does. */
+  /**
+   * Stops as `stop` does, which takes 1 s of the clock, lets so much time pass ("0s" by default) and starts again, as a
+   * deployment or an outage of the process does. What was running is released, and runs again.
+   */
   async restart(options: { readonly downFor?: Duration } = {}): Promise<void> {
     refuseUnknown(options, ["downFor"], "");
     const downMs = parseDuration(options.downFor ?? 0, "downFor");
+    this.#watch.refuseInside("restart");
     await this.stop();
+    this.#stopping = undefined;
+    this.clock.end(false);
     await this.clock.advance(downMs);
     this.#watch.abandon(false);
     await this.start();
@@ -108,14 +126,14 @@ export class TestScheduler<Tx = never> implements AsyncDisposable {
 
   // Running by hand
 
-  /** Lets everything that is due now run, without moving the clock. */
+  /** Lets everything that is due now run, without moving the clock. @throws as `clock.advance` does */
   settle(): Promise<void> {
     return this.clock.settle();
   }
 
   /** Manual mode: runs the next job that is due, and answers it as it is then; undefined when none is due. */
   async runNext(): Promise<JobView | undefined> {
-    refuseByHand(this.#mode, "runNext");
+    refuseByHand("runNext", this.#mode, this.#roles);
     return await this.#runner.runNext();
   }
 
@@ -124,14 +142,14 @@ export class TestScheduler<Tx = never> implements AsyncDisposable {
    * @throws AssertionError after `max` jobs, 1,000 by default
    */
   async drain(options: { readonly max?: number } = {}): Promise<JobView[]> {
-    refuseByHand(this.#mode, "drain");
+    refuseByHand("drain", this.#mode, this.#roles);
     refuseUnknown(options, ["max"], "");
     return await this.#runner.drain(options.max ?? 1_000);
   }
 
   /** Manual mode: runs this job now, whenever it is due; a failed or cancelled one again. @throws NotFoundError, StateConflictError */
   async run(id: string): Promise<JobView> {
-    refuseByHand(this.#mode, "run");
+    refuseByHand("run", this.#mode, this.#roles);
     return await this.#runner.run(id);
   }
 
@@ -229,10 +247,7 @@ export class TestScheduler<Tx = never> implements AsyncDisposable {
     const ms = parseDuration(duration, "duration");
     this.#watch.interfere({
       ...aim(target, options),
-      meet: async ({ signal }) => {
-        await this.clock.sleep(ms, signal);
-        signal.throwIfAborted();
-      },
+      meet: ({ signal }) => this.clock.sleep(ms, signal),
     });
   }
 

@@ -1,4 +1,6 @@
 // Which ticks of a schedule a test means, and how they are told in messages.
+import { shown } from "../core/duration.ts";
+import { InvalidInputError } from "../core/errors.ts";
 import { refuseUnknown } from "../core/options.ts";
 import type { TickRecord, TicksSkipped } from "../runtime/tick-history.ts";
 import type { LocalTime, TestInstant } from "./local-time.ts";
@@ -16,9 +18,49 @@ export interface TickMatch {
   readonly count?: number;
 }
 
-/** @throws InvalidInputError */
-export function checkTickMatch(match: object): void {
+const reasons: readonly TicksSkipped["reason"][] = ["late", "overlap", "disabled", "limit"];
+
+/** @throws InvalidInputError naming the member at fault */
+export function checkTickMatch(match: TickMatch, time: LocalTime): void {
   refuseUnknown(match, ["tenant", "at", "between", "skipped", "count"], "");
+  const { at, between, skipped } = match;
+  if (skipped !== undefined && skipped !== true && !reasons.includes(skipped)) {
+    const message = `skipped must be true or one of ${reasons.join(", ")}, got ${shown(skipped)}`;
+    throw new InvalidInputError(message, { field: "skipped" });
+  }
+  if (at !== undefined) time.read(at, "at");
+  if (between === undefined) return;
+  const [from, before] = [time.read(between[0], "between[0]"), time.read(between[1], "between[1]")];
+  if (from < before) return;
+  const [first, second] = [from, before].map((instant) => time.show(new Date(instant)));
+  throw new InvalidInputError(`between must begin before it ends, got ${first} to ${second}`, { field: "between" });
+}
+
+/**
+ * That none is there says nothing of a time to come.
+ * @throws InvalidInputError when what is meant ends after now
+ */
+export function refuseToCome({ at, between }: TickMatch, now: number, time: LocalTime): void {
+  const ends: [string, number][] = [];
+  if (at !== undefined) ends.push(["at", time.read(at, "at")]);
+  if (between !== undefined) ends.push(["between[1]", time.read(between[1], "between[1]")]);
+  const toCome = ends.find(([, end]) => end > now);
+  if (toCome === undefined) return;
+  const [asked, shows] = [toCome[1], now].map((instant) => time.show(new Date(instant)));
+  const message = `${toCome[0]} is ${asked}, and the clock shows ${shows}: nobody knows yet whether it will tick`;
+  throw new InvalidInputError(message, {
+    field: toCome[0],
+    mend: "Move the clock on first, or look at the time before.",
+  });
+}
+
+/** Which of the ticks, in order, is the first not before what is meant; undefined when no time is. */
+export function placeOf({ at, between }: TickMatch, ticks: readonly TickRecord[], time: LocalTime): number | undefined {
+  const wanted = at ?? between?.[0];
+  if (wanted === undefined) return undefined;
+  const instant = time.read(wanted, "at");
+  const place = ticks.findIndex(({ tick }) => tick.getTime() >= instant);
+  return place < 0 ? ticks.length : place;
 }
 
 /** Whether an entry of the history is meant. */

@@ -16,6 +16,9 @@ interface Timer {
 /** Turns of the event loop without new work after which all is quiet, where the runtime cannot tell what is pending. */
 const quietTurns = 3;
 
+/** Rounds of `soon` after which the event loop has a turn: real timers, such as a runner's time limit, run only then. */
+const roundsMax = 100;
+
 /** Turns of the event loop that code gets at one instant which goes on for ever by setImmediate. */
 const turnsMax = 200;
 
@@ -119,9 +122,10 @@ export class VirtualClock implements RuntimeClock, Clock {
       let turns = 0;
       for (let quiet = 0; quiet < 1 && turns < turnsMax; turns++) {
         await afterMicrotasks();
-        while (this.#soon.length > 0) {
+        for (let rounds = 1; this.#soon.length > 0; rounds++) {
           this.#runSoon();
           await afterMicrotasks();
+          if (rounds % roundsMax === 0) await nextTurn();
         }
         await nextTurn();
         const pending = pendingImmediates?.() ?? turns < quietTurns - 1;

@@ -107,6 +107,13 @@ describe("punctual schedules update", () => {
     expect(bare).toMatchObject({ when: { expression: "0 8 * * *", timezone: "UTC" }, revision: 3 });
   });
 
+  it("S6 says so when what is given is there already", async () => {
+    await schedules("create", "same", "--task", "t", "--cron", "@daily");
+    const update = async () => (await place.run(["schedules", "update", "same", "--overlap", "allow"])).stdout;
+    expect(await update()).toMatch(/^updated same to revision 2, next tick /);
+    expect(await update()).toMatch(/^nothing new: same stays at revision 2, next tick /);
+  });
+
   it("S6 with --revision overwrites no change made meanwhile", async () => {
     const update = (...args: readonly string[]) => place.run(["schedules", "update", "other", "--json", ...args]);
     expect((await update("--priority", "low", "--revision", "1")).code).toBe(0);
@@ -132,6 +139,25 @@ describe("punctual schedules preview", () => {
     const unknown = await place.run(["schedules", "preview", "none", "--json"]);
     expect([unknown.code, failureIn(unknown).field]).toEqual([1, "ID"]);
     expect((await place.run(["schedules", "preview", "none", "--jitter", "1m"])).code).toBe(64);
+  });
+
+  it("S10 of a disabled schedule says that none of the ticks fires, and why", async () => {
+    await schedules("create", "off", "--task", "t", "--cron", "@daily");
+    await schedules("disable", "off", "--reason", "not paid");
+    const { stdout } = await place.run(["schedules", "preview", "off", "--count", "1"]);
+    expect(stdout).toMatch(/\noff is disabled \(not paid\): none of these fires until it is enabled\n$/);
+    expect(await schedules<object[]>("preview", "off", "--count", "1")).toHaveLength(1);
+  });
+
+  it.each([
+    [["--end-at", "2020-01-01T00:00:00Z"], "--end-at"],
+    [["--every", "soon"], "--every"],
+    [["--when", "{}"], "--when"],
+    [["--cron", "@daily", "--end-at", "2020-01-01T00:00:00Z"], "--cron"],
+  ])("S10 refuses %j by the option that was given", async (args, field) => {
+    const ended = await place.run(["schedules", "preview", "other", ...args, "--json"]);
+    expect([ended.code, failureIn(ended).field]).toEqual([64, field]);
+    expect(failureIn(ended).message).toMatch(new RegExp(`^${field}`));
   });
 });
 
@@ -180,5 +206,13 @@ describe("punctual schedules backfill", () => {
   ])("refuses %j and names %s", async (args, field, code) => {
     const ended = await place.run(["schedules", "backfill", ...args, "--json"]);
     expect([ended.code, failureIn(ended).field]).toEqual([code, field]);
+  });
+
+  it.each([
+    [["--from", "40000d"], "--from must be between 0ms and 36525d"],
+    [["--from", "1d", "--to", "2d"], "--to must not be before --from"],
+  ])("refuses %j and says the bound", async (args, message) => {
+    const ended = await place.run(["schedules", "backfill", "past", ...args, "--json"]);
+    expect([ended.code, failureIn(ended).message]).toEqual([64, expect.stringContaining(message)]);
   });
 });

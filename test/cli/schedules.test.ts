@@ -109,6 +109,17 @@ describe("punctual schedules", () => {
     expect((await place.run(["schedules", "trigger", "often", "--tick", "noon"])).code).toBe(64);
   });
 
+  it("S10 history says how late a tick was in two units, and nothing of a trigger for a tick to come", async () => {
+    await place.with(async ({ schedules }) => {
+      await schedules.ensure("far", { task: "poll", when: cron("@daily"), overlap: "allow" });
+      await schedules.trigger("far", { tick: new Date(Date.now() - 500_000_123) });
+      await schedules.trigger("far", { tick: "2090-01-01T00:00:00Z" });
+    });
+    const { stdout } = await place.run(["schedules", "history", "far"]);
+    expect(stdout).toMatch(/^2090-01-01T00:00:00Z +triggered +\S+Z +[0-9a-z-]{20,}/m);
+    expect(stdout).toMatch(/ triggered +\S+Z +5d19h /);
+  });
+
   it("S7 remove takes its pending jobs along with --cancel-pending", async () => {
     expect(await place.json("schedules", "remove", "often", "--cancel-pending")).toEqual({
       id: "often",

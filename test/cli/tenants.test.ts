@@ -32,7 +32,7 @@ describe("punctual tenants", () => {
     const shown = await place.json<object>("tenants", "limits", "acme");
     const own = { maxActiveSchedules: 1, minIntervalMs: 300_000, maxPendingJobs: 7, payloadBytesMax: 1_000 };
     expect(shown).toMatchObject({
-      ...{ id: "acme", weight: 5, concurrency: 3, rate: { count: 10, periodMs: 60_000 }, enabledSchedules: 1 },
+      ...{ id: "acme", weight: 5, concurrency: 3, rate: { count: 10, periodMs: 60_000 }, activeSchedules: 1 },
       ownGuardrails: { ...own, maxHorizonMs: "unlimited" },
       guardrails: own,
     });
@@ -56,6 +56,31 @@ describe("punctual tenants", () => {
     expect((await place.run(create)).code).toBe(0);
   });
 
+  it("N2 none and unlimited are taken for each other", async () => {
+    await place.json("tenants", "limits", "gamma", "--concurrency", "3", "--rate", "10/1m", "--max-pending-jobs", "5");
+    const lifted = ["--concurrency", "unlimited", "--rate", "default", "--max-pending-jobs", "none"];
+    const shown = await place.json<object>("tenants", "limits", "gamma", ...lifted);
+    expect(shown).toMatchObject({ ownGuardrails: { maxPendingJobs: "unlimited" } });
+    expect(shown).not.toHaveProperty("concurrency");
+    expect(shown).not.toHaveProperty("rate");
+  });
+
+  it.each([
+    [["--min-interval", "5"], "--min-interval must name a unit", "Write 5s, 5m, 5h or 5d."],
+    [["--max-horizon", "7"], "--max-horizon must name a unit", "Write 7s, 7m, 7h or 7d."],
+    [["--rate", "10/60"], "--rate must name a unit", "Write 10/60s, 10/60m, 10/60h or 10/60d."],
+    [["--min-interval", "500ms"], "--min-interval must be 1s or more", "once a second"],
+    [["--concurrency", "many"], "--concurrency must be a whole number", '"--concurrency none" lifts it'],
+    [["--min-interval", "never"], "--min-interval must be", '"--min-interval unlimited" lifts it'],
+    [["--weight", "none"], "--weight must be a whole number", '"--weight default" is 1'],
+  ])("N2 limits refuses %j and says what to write", async (args, message, mend) => {
+    const ended = await place.run(["tenants", "limits", "acme", ...args, "--json"]);
+    expect([ended.code, failureIn(ended)]).toMatchObject([
+      64,
+      { field: args[0], message: expect.stringContaining(message), mend: expect.stringContaining(mend) },
+    ]);
+  });
+
   it("shows a tenant that nobody has named yet", async () => {
     const { stdout } = await place.run(["tenants", "limits", "new"]);
     expect(stdout).toMatch(/^weight +1$/m);
@@ -71,7 +96,7 @@ describe("punctual tenants", () => {
     [["--rate", "10/soon"], "--rate"],
     [["--min-interval", "soon"], "--min-interval"],
     [["--max-active-schedules", "-1"], "--max-active-schedules"],
-    [["--max-pending-jobs", "none"], "--max-pending-jobs"],
+    [["--max-pending-jobs", "many"], "--max-pending-jobs"],
     [["--tenant", "beta"], "--tenant"],
   ])("limits refuses %j and names %s", async (args, field) => {
     const ended = await place.run(["tenants", "limits", "acme", ...args, "--json"]);

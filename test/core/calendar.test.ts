@@ -182,12 +182,41 @@ describe("calendar", () => {
     const holiday = { date: "2026-03-28 00:00:00", start, end, type: "public" };
     expect(calendar([holiday])).toEqual(["2026-03-28/2026-03-30"]);
     expect(calendar(JSON.parse(JSON.stringify([holiday])))).toEqual(["2026-03-28/2026-03-30"]);
-    const half = {
+    // Calendars of the moon, at midnight of another zone.
+    expect(calendar([{ date: "2026-09-12 00:00:00 -0600" }, { date: "2026-09-13T00:00:00Z" }])).toEqual([
+      "2026-09-12/2026-09-13",
+    ]);
+  });
+
+  test("S1 holidays of a part of a day are refused by entry and member, or left out", () => {
+    const afternoon = {
       date: "2026-12-24 14:00:00",
       start: new Date("2026-12-24T13:00:00Z"),
       end: new Date("2026-12-24T23:00:00Z"),
     };
-    expect(calendar([half])).toEqual(["2026-12-24"]);
+    const morning = { date: "2026-12-31 00:00:00", start: "2026-12-30T23:00:00Z", end: "2026-12-31T13:00:00Z" };
+    const cases: readonly (readonly [{ date: string }, string])[] = [
+      [afternoon, "data[1].date"],
+      [{ date: "2026-12-24T14:00" }, "data[1].date"],
+      [{ date: "2026-12-24 at noon" }, "data[1].date"],
+      [morning, "data[1].end"],
+    ];
+    for (const [entry, field] of cases) {
+      const error = refusal(() => calendar(["2026-12-25", entry]));
+      expect([error.field, error.message]).toEqual([field, expect.stringContaining("whole days")]);
+      expect(calendar(["2026-12-25", entry], { timed: "ignore" })).toEqual(["2026-12-25"]);
+    }
+    // Chosen by type before: what is not wanted is no matter.
+    expect(
+      calendar(
+        [
+          { ...afternoon, type: "bank" },
+          { date: "2026-12-25", type: "public" },
+        ],
+        { types: ["public"] },
+      ),
+    ).toEqual(["2026-12-25"]);
+    expect(refusal(() => calendar([], { timed: "some" as "ignore" })).field).toBe("timed");
   });
 
   test("S1 types choose among holidays, in any case; those without a type are taken", () => {
@@ -199,6 +228,20 @@ describe("calendar", () => {
     ];
     expect(calendar(data, { types: ["PUBLIC"] })).toEqual(["2026-01-01", "2026-01-03", "2026-01-05"]);
     expect(refusal(() => calendar(data, { types: [] })).field).toBe("types");
+    expect(calendar(data, { types: ["bank", "school"] })).toEqual(["2026-01-02", "2026-01-05"]);
+  });
+
+  test("S1 types that none of the data's are, as a misspelt one, are refused with those there are", () => {
+    const data = [
+      { date: "2026-01-01", type: "public" },
+      { date: "2026-01-02", types: ["Bank"] },
+      { date: "2026-01-05" },
+    ];
+    expect(refusal(() => calendar(data, { types: ["publik"] }))).toMatchObject({
+      field: "types",
+      message: "types must name one of the data's types, which are bank, public; got publik",
+    });
+    expect(calendar([{ date: "2026-01-05" }, "2026-01-06"], { types: ["public"] })).toEqual(["2026-01-05/2026-01-06"]);
   });
 
   test("S1 bad data is refused with the entry and its member", () => {

@@ -1,8 +1,9 @@
 // Firing as a pure decision: ticks that are held, and triggers that are made again.
 import { describe, expect, test } from "vitest";
+import { afterJobEnd } from "../../src/core/after-end.ts";
 import { decideFiring } from "../../src/core/firing.ts";
 import { operationJobId } from "../../src/core/id.ts";
-import { decideBackfill, decideTrigger } from "../../src/core/operations.ts";
+import { decideBackfill, decideTrigger, planBackfill } from "../../src/core/operations.ts";
 import type { HeldTick, OverlapPolicy, Schedule } from "../../src/core/schedule.ts";
 import type { DueSchedule, FireStep } from "../../src/core/step.ts";
 
@@ -53,6 +54,37 @@ describe("a tick that is held", () => {
     const step = trigger({ schedule: schedule("allow", held), unfinished: [] });
     expect(step?.fired).toHaveLength(1);
     expect(step?.to.held).toEqual(held);
+  });
+});
+
+describe("runs of ticks that did not fire", () => {
+  test("S4 do not reach from a tick that was held over those that were told meanwhile", () => {
+    // Held at -3 min; those at -2 and -1 min were skipped before. Now `allow` lets it go, and there is no room.
+    const waiting: HeldTick = { tick: now - 180_000, dueAt: now - 180_000, missed: 0 };
+    const due = { schedule: schedule("allow", waiting), unfinished: [], room: 0, maxPendingJobs: 1 };
+    const [step] = decideFiring([due], now + 60_000);
+    expect(step?.skipped).toEqual([
+      { from: waiting.tick, to: waiting.tick, count: 1, reason: "limit" },
+      { from: now + 60_000, to: now + 60_000, count: 1, reason: "limit" },
+    ]);
+  });
+});
+
+describe("a tick that is held beyond maxTicks, as earlier versions stored", () => {
+  const stored = schedule("queue", held);
+  const ended = { ...stored, definition: { ...stored.definition, maxTicks: 1 } };
+  const late = { from: held.tick, to: held.tick, count: 1, reason: "late" };
+
+  test("S4 is told as late, and fires neither with the next look", () => {
+    const [step] = decideFiring([{ schedule: ended, unfinished: [] }], now);
+    expect([step?.fired, step?.skipped, step?.to.held, step?.to.missed]).toEqual([[], [late], undefined, 1]);
+  });
+
+  test("S4 nor when the job before it ends", () => {
+    const after = afterJobEnd(ended, { incarnation: ended.incarnation, state: "completed" }, 0, now);
+    expect([after?.insert, after?.events.map(({ data }) => data)]).toEqual([[], [late]]);
+    expect(after?.schedule).toMatchObject({ ticksFired: 1, missed: 1 });
+    expect(after?.schedule.held).toBeUndefined();
   });
 });
 
@@ -140,13 +172,22 @@ describe("a tenant's room", () => {
     expect([step?.to.held?.tick, step?.skipped]).toEqual([now, []]);
   });
 
-  test("N2 a trigger beyond it is an error, and so is a backfill", () => {
-    const full = due("a", "allow", { room: 0 });
-    expect(() => decideTrigger("op-1")([full], now)).toThrow(/maxPendingJobs leaves room for 0/);
+  test("N2 a trigger beyond it is refused, and so is a backfill, with what it would come to", () => {
+    const full = due("a", "allow", { room: 0, maxPendingJobs: 3 });
+    const limit = "maxPendingJobs";
+    const [refused] = decideTrigger("op-1")([full], now);
+    expect(refused).toMatchObject({ refused: { limit, max: 3, value: 4 }, insert: [], events: [], to: full.schedule });
+    expect(decideTrigger("op-1")([{ ...full, room: -2 }], now)[0]?.refused?.value).toBe(6);
     const { incarnation } = full.schedule;
     const backfill = { operation: "op-1", incarnation, ticks: [now - 60_000, now], overlap: "allow" as const };
-    expect(() => decideBackfill(backfill)([{ ...full, room: 1 }], now)).toThrow(/maxPendingJobs leaves room for 0/);
-    expect(decideBackfill(backfill)([{ ...full, room: 2 }], now)[0]?.fired).toHaveLength(2);
+    const [step] = decideBackfill(backfill)([{ ...full, room: 1 }], now);
+    // A repeat answers what it made before it took the room.
+    expect([step?.refused, step?.insert, step?.fired.length]).toEqual([{ limit, max: 3, value: 4 }, [], 2]);
+    expect(() => planBackfill({ ...full, room: 1 }, backfill, now)).toThrow(
+      "maxPendingJobs is 3, this would make it 4",
+    );
+    const [made] = decideBackfill(backfill)([{ ...full, room: 2 }], now);
+    expect([made?.refused, made?.insert.length]).toEqual([undefined, 2]);
   });
 });
 

@@ -1,7 +1,7 @@
 // S13: what is stored of the time zone rules behind a next tick, and whose they are.
 import { describe, expect, test } from "vitest";
-import { getZone, withZones, Zone } from "../../src/core/cron/zone.ts";
-import { isNewer, placedBy, resumeAt, wallAt, zoneDataIn, zoneRulesOf } from "../../src/core/zone-rules.ts";
+import { withZones, Zone } from "../../src/core/cron/zone.ts";
+import { isNewer, placedBy, wallAt, zoneDataIn, zoneRulesOf } from "../../src/core/zone-rules.ts";
 import { cron, every, everyCalendar, except, type Rule, union } from "../../src/index.ts";
 
 const paris = cron("0 9 * * *", { timezone: "Europe/Paris" });
@@ -71,7 +71,7 @@ describe("whose rules they are", () => {
   });
 });
 
-describe("where ticks go on", () => {
+describe("wall times", () => {
   const at = Date.UTC(2026, 6, 1, 7);
 
   test("S13 rules that follow a wall clock remember what it showed; wild ones and elapsed time do not", () => {
@@ -92,13 +92,5 @@ describe("where ticks go on", () => {
       cron("@daily"),
     ];
     for (const rule of others) expect(wallAt(rule, at, context)).toBeUndefined();
-  });
-
-  test("S13 a wall time that was done is not done again, and nothing goes back", () => {
-    const wall = at + getZone("Europe/Paris").offsetAt(at);
-    const resumed = (hours: number) =>
-      withZones([still("Europe/Paris", hours)], () => resumeAt(paris, at, wall, context));
-    expect([resumed(1) - at, resumed(2) - at, resumed(3) - at]).toEqual([3_600_000, 0, 0]);
-    expect(resumeAt(paris, at, undefined, context)).toBe(at);
   });
 });

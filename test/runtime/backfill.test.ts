@@ -129,11 +129,74 @@ describe("backfill", () => {
     const rigged = rig({ guardrails: { maxPendingJobs: 250 } });
     const { schedules, scheduler, ago } = await withSchedule({ overlap: "allow" }, rigged);
     const error = await rejection(schedules.backfill("s", { from: ago(8 * hourMs), to: ago(0) }));
-    expect(error).toMatchObject({ code: "LIMIT_EXCEEDED", field: "maxPendingJobs" });
+    const details = { limit: "maxPendingJobs", max: 250, value: 481, tenant: "default" };
+    expect(error).toMatchObject({ code: "LIMIT_EXCEEDED", field: "maxPendingJobs", details });
     expect((await scheduler.jobs.list()).items).toEqual([]);
     expect((await schedules.backfill("s", { from: ago(249 * minuteMs), to: ago(0) })).fired.count).toBe(250);
     expect(await rejection(schedules.trigger("s"))).toMatchObject({ code: "LIMIT_EXCEEDED" });
     expect((await schedules.history("s", { limit: 1_000 })).items).toHaveLength(250);
+  });
+
+  test("N2 a backfill that meets the limit midway says what it has made, and can be gone on with", async () => {
+    const rigged = rig({ guardrails: { maxPendingJobs: 481 } });
+    const { schedules, scheduler, ago, faulty } = await withSchedule({ overlap: "allow" }, rigged);
+    const other = await scheduler.schedules.create("other", { task: report, when: every("1h"), overlap: "allow" });
+    let fires = 0;
+    // The first fire reads, the second makes 200 jobs; then another job takes room.
+    faulty.on("schedules.fire", async (call) => {
+      if (++fires === 3) await scheduler.schedules.trigger(other.id);
+      return await call();
+    });
+    const error = await rejection(schedules.backfill("s", { from: ago(8 * hourMs), to: ago(0) }));
+    const madeThrough = ago(8 * hourMs - 399 * minuteMs).toISOString();
+    expect(error).toMatchObject({
+      code: "LIMIT_EXCEEDED",
+      mend: expect.stringContaining(`400 jobs were made, for the ticks up to ${madeThrough}`),
+      details: { limit: "maxPendingJobs", max: 481, value: 482, tenant: "default", made: 400, madeThrough },
+    });
+    expect(await scheduler.stats()).toMatchObject({ waiting: 401 });
+    await scheduler.tenants.limit("default", { guardrails: { maxPendingJobs: "unlimited" } });
+    const from = new Date(Date.parse(madeThrough) + 1);
+    expect((await schedules.backfill("s", { from, to: ago(0) })).fired.count).toBe(81);
+  });
+
+  test("J15 a backfill whose outcome stays unknown says how to find out", async () => {
+    const { schedules, ago, faulty, clock } = await withSchedule({ overlap: "allow" });
+    let fires = 0;
+    faulty.on("schedules.fire", (call) => (++fires < 3 ? call() : lostAnswer(call)));
+    const lost = rejection(schedules.backfill("s", { from: ago(8 * hourMs), to: ago(0) }));
+    await clock.advance(5 * secondMs);
+    expect(await lost).toMatchObject({
+      code: "OUTCOME_UNKNOWN",
+      mend: expect.stringContaining("schedules.history"),
+      details: { made: 200 },
+    });
+    const trigger = rejection(schedules.trigger("s"));
+    await clock.advance(5 * secondMs);
+    expect(await trigger).toMatchObject({ mend: expect.stringContaining("schedules.history") });
+  });
+
+  test("J15 a backfill whose answer was lost finds its jobs, though they have taken the tenant's room", async () => {
+    const rigged = rig({ guardrails: { maxPendingJobs: 11 } });
+    const { schedules, scheduler, ago, faulty, clock } = await withSchedule({ overlap: "allow" }, rigged);
+    let fires = 0;
+    faulty.on("schedules.fire", (call) => (++fires === 2 ? lostAnswer(call) : call()));
+    const made = schedules.backfill("s", { from: ago(10 * minuteMs), to: ago(0) });
+    await clock.advance(5 * secondMs);
+    expect((await made).fired.count).toBe(11);
+    expect((await scheduler.jobs.list()).items).toHaveLength(11);
+  });
+
+  test("N2 a rate is held against the tenant's own maxHorizon", async () => {
+    const { schedules, scheduler, ago } = await withSchedule({ overlap: "allow" }, rig());
+    const wish = { from: ago(10 * minuteMs), to: ago(0), rate: { count: 1, per: "10m" } } as const;
+    await scheduler.tenants.limit("default", { guardrails: { maxHorizon: "1h" } });
+    for (const dryRun of [true, false]) {
+      const error = await rejection(schedules.backfill("s", { ...wish, dryRun }));
+      expect(error).toMatchObject({ details: { limit: "maxHorizonMs", max: hourMs, value: 100 * minuteMs } });
+    }
+    await scheduler.tenants.limit("default", { guardrails: { maxHorizon: "2h" } });
+    expect((await schedules.backfill("s", wish)).fired.count).toBe(11);
   });
 
   test("N2 a rate that reaches beyond maxHorizon is refused", async () => {

@@ -10,6 +10,14 @@ const count = task("count", { schema: z.number() });
 const when = every("1m");
 
 describe("saving", () => {
+  test("S7 a disabled schedule that is changed stays disabled for the reason it was", async () => {
+    const { schedules } = rig().scheduler;
+    await schedules.create("s", { task: "a", when });
+    await schedules.disable("s", { reason: "the customer has not paid" });
+    const changed = await schedules.update("s", { overlap: "allow" });
+    expect(changed).toMatchObject({ enabled: false, disabledReason: "the customer has not paid" });
+  });
+
   test("S6 another task is refused while the input is not one of its own, and nothing changes", async () => {
     const { scheduler } = rig({ handlers: [handle(count, () => {})] });
     const { schedules } = scheduler;

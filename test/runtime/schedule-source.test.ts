@@ -190,11 +190,47 @@ describe.each(places)("C9 a schedule source on %s", (_name, makePlace) => {
     }
     expect(openedAt[4]).toBeGreaterThanOrEqual(12);
     expect(openedAt).toEqual(openedAt.toSorted((x, y) => x - y));
-    expect(reported().slice(1)).toEqual(Array.from({ length: 5 }, () => "gone away"));
+    expect(reported().slice(1)).toEqual(Array.from({ length: 5 }, () => "source reports: gone away"));
     table.loses = false;
     table.put({ ...a, id: "c" });
     await clock.settle();
     expect(await stored()).toContain("default:reports/c");
+    await stop();
+  });
+
+  test("bad records of one id in two tenants are each told once, however often they are loaded", async () => {
+    const source = scheduleSource<{ id: string; tenant: string }>({
+      name: "reports",
+      load: () => [
+        { id: "a", tenant: "acme" },
+        { id: "a", tenant: "globex" },
+        { id: "a", tenant: "initech" },
+      ],
+      toSchedule: ({ tenant }) => {
+        if (tenant !== "initech") throw new Error(`nothing for ${tenant}`);
+        return { task: "report", tenant, when: every("1m") };
+      },
+    });
+    const { clock, start, stop, stored, reported } = open([source]);
+    await start("ticker");
+    await clock.advance(5 * reconciledMs);
+    expect(await stored()).toEqual(["initech:reports/a"]);
+    expect(reported()).toHaveLength(2);
+    await stop();
+  });
+
+  test("an error of the source itself names the source", async () => {
+    const source = scheduleSource({
+      name: "reports",
+      load: () => {
+        throw new Error("connection refused");
+      },
+      toSchedule: () => undefined,
+    });
+    const { start, stop, seen } = open([source]);
+    await start("ticker");
+    const [error] = seen.flatMap(({ name, event }) => (name === "worker:error" ? [event["error"]] : []));
+    expect(error).toMatchObject({ message: "source reports: connection refused", details: { source: "reports" } });
     await stop();
   });
 
@@ -467,7 +503,7 @@ describe.each(places)("C9 a schedule source on %s", (_name, makePlace) => {
     const { clock, start, stop, stored, reported } = open([table.source({ load })]);
     await start("ticker");
     await clock.advance(5 * minuteMs);
-    expect(reported()).toEqual(["load gave no answer within 5m"]);
+    expect(reported()).toEqual(["source reports: load gave no answer within 5m"]);
     hangs = false;
     await clock.advance(secondMs);
     expect(await stored()).toEqual(["default:reports/a"]);

@@ -23,7 +23,7 @@ describe("tenants.limit", () => {
       rate: { count: 10, periodMs: minuteMs },
       ownGuardrails: { maxPendingJobs: "unlimited", maxHorizonMs: hourMs },
       guardrails: { minIntervalMs: minuteMs, maxHorizonMs: hourMs },
-      enabledSchedules: 0,
+      activeSchedules: 0,
       pendingJobs: 0,
       activeJobs: 0,
     });
@@ -126,7 +126,7 @@ describe("guardrails of a tenant", () => {
       const { value = 0 } = (error as { details?: { value?: number } }).details ?? {};
       expect(limit === "minIntervalMs" ? value < max : value > max, limit).toBe(true);
     }
-    expect(await acme.limits()).toMatchObject({ enabledSchedules: 1, pendingJobs: 1 });
+    expect(await acme.limits()).toMatchObject({ activeSchedules: 1, pendingJobs: 1 });
     // What is there goes on being said, and used.
     const same = await acme.schedules.ensure("s", { task: mail, input: 1, when });
     expect(same.outcome).toBe("unchanged");
@@ -143,7 +143,7 @@ describe("guardrails of a tenant", () => {
     const guardrails = { minInterval: "unlimited", maxActiveSchedules: 2 } as const;
     await scheduler.tenants.limit("acme", { guardrails });
     for (const id of ["s", "t"]) await acme.schedules.create(id, { task: mail, input: 1, when });
-    expect((await acme.limits()).enabledSchedules).toBe(2);
+    expect((await acme.limits()).activeSchedules).toBe(2);
   });
 
   test("N2 ticks keep to the limit that the scheduler gives everyone", async () => {

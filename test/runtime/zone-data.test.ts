@@ -106,6 +106,36 @@ describe.each(["memory", "sqlite"] as const)("a rolling deploy on %s", (name) =>
     await Promise.all([older.stop(), newer.stop()]);
   });
 
+  test("S4 S13 a tick that newer rules place before what was done is told as skipped, and the next one comes", async () => {
+    const { clock, replica } = world(name);
+    const older = replica(old);
+    const when = union(cron("30 3 * * *", { timezone: paris }), cron("15 4 * * *", { timezone: paris }));
+    await older.scheduler.schedules.create("s", { ...nightly, when });
+    await older.start("ticker");
+    await clock.advance(4 * hourMs + 50 * minuteMs);
+    expect(fired(older)).toEqual(["25T02:30"]);
+    // By the newer rules it is 04:50 there, not 03:50: 04:15 is over, and came before 03:30 was done.
+    const newer = replica(young, stays);
+    await newer.start("ticker", "janitor");
+    await clock.advance(dayMs - hourMs);
+    const lost = {
+      from: new Date("2026-10-25T02:15:00Z"),
+      to: new Date("2026-10-25T02:15:00Z"),
+      count: 1,
+      reason: "late",
+    };
+    expect([...older.named("tick:skipped"), ...newer.named("tick:skipped")]).toEqual([
+      { id: "s", tenant: "default", ...lost },
+    ]);
+    const { items } = await newer.scheduler.schedules.history("s", { order: "oldest" });
+    expect(items.map(({ outcome, tick }) => [outcome, tick.toISOString().slice(8, 16)])).toEqual([
+      ["fired", "25T02:30"],
+      ["skipped", "25T02:15"],
+      ["fired", "26T01:30"],
+    ]);
+    await Promise.all([older.stop(), newer.stop()]);
+  });
+
   test("S13 a deploy that is taken back: the older replica waits ten minutes, then goes on by its own rules, nothing twice", async () => {
     const { clock, replica } = world(name);
     const older = replica(old, stays);

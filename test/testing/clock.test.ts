@@ -21,7 +21,12 @@ describe("the clock of a test", () => {
   it("refuses what is no time, a day that does not exist, and the past", async () => {
     await using t = await testScheduler({ startAt: "2026-03-28T09:00" });
     expect(() => t.clock.date("2026-02-30")).toThrow(/at must be a real date/);
-    expect(() => t.clock.date("tomorrow")).toThrow(/at must be a valid Date/);
+    expect(() => t.clock.date("tomorrow")).toThrow(
+      /^at must be a valid Date, a local time such as "2026-11-21T09:00" or a text with a zone such as "2026-11-21T09:00:00Z", got "tomorrow"/,
+    );
+    expect(() => t.clock.date("2026-13-01T00:00Z")).toThrow(
+      expect.objectContaining({ mend: expect.not.stringContaining("stored") }),
+    );
     await expect(t.clock.advanceTo("2026-03-28T08:59")).rejects.toThrow(/has passed/);
     await expect(t.clock.advance("soon")).rejects.toMatchObject({ code: "INVALID_INPUT" });
   });
@@ -66,7 +71,6 @@ describe("the clock of a test", () => {
         }),
         handle(patient, async (_, ctx) => {
           await t.clock.sleep("1h", ctx.signal);
-          ctx.signal.throwIfAborted();
         }),
       ],
     });
@@ -78,6 +82,40 @@ describe("the clock of a test", () => {
     await t.expectCompleted(work, { output: "slept" });
     await t.clock.advance("40s");
     await t.expectFailed(patient, { reason: /longer than 1m/ });
+  });
+
+  it("ends a sleep with the reason of the signal that aborts it", async () => {
+    const charge = task("charge", { timeout: "1m", retry: { attempts: 1 } });
+    const charged: number[] = [];
+    await using t = await testScheduler({
+      handlers: [
+        handle(charge, async (_, ctx) => {
+          await t.clock.sleep("2m", ctx.signal);
+          charged.push(t.clock.monotonic());
+        }),
+        handle(work, (_, ctx) => t.clock.sleep("1h", ctx.signal)),
+      ],
+    });
+    await t.enqueue(charge, {});
+    await t.clock.advance("10m");
+    await t.expectFailed(charge, { reason: "longer than 1m" });
+    expect(charged).toEqual([]);
+
+    await t.enqueue(work, {});
+    await t.settle();
+    await t.restart();
+    const [released] = await t.jobsOf(work);
+    expect(released?.attempts.map(({ outcome }) => outcome)).toEqual(["released"]);
+
+    const [gone, going, awake] = [AbortSignal.abort(new Error("gone")), new AbortController(), new AbortController()];
+    await expect(t.clock.sleep("1s", gone)).rejects.toThrow("gone");
+    const sleeping = t.clock.sleep("1s", going.signal);
+    going.abort();
+    await expect(sleeping).rejects.toBe(going.signal.reason);
+    const slept = t.clock.sleep("1s", awake.signal);
+    await t.clock.advance("1s");
+    awake.abort();
+    await slept;
   });
 
   it("waits for handlers that wait for something real, and moves on without one that hangs", async () => {
@@ -115,12 +153,27 @@ describe("the clock of a test", () => {
     expect(theirs).toBe(0);
   });
 
-  it("is not for handlers to move", async () => {
-    await using t = await testScheduler({ handlers: [handle(work, () => t.clock.advance("1s"))] });
+  it.each(["advance", "settle", "stop", "restart"] as const)("is not for handlers to move: %s", async (verb) => {
+    const byHandler = async () => {
+      if (verb === "advance") await t.clock.advance("1s");
+      else await t[verb]();
+    };
+    await using t = await testScheduler({ handlers: [handle(work, byHandler)] });
     await t.enqueue(work, {});
     await t.settle();
     const [job] = await t.jobsOf(work);
-    expect(job?.reason).toMatch(/advance is for the test/);
+    expect(job?.reason).toBe(`${verb} is for the test: a handler waits with clock.sleep`);
+  });
+
+  it("does not move once the test's scheduler has been stopped", async () => {
+    const t = await testScheduler();
+    await t.restart({ downFor: "1h" });
+    await t.clock.advance("1s");
+    await t.stop();
+    await expect(t.clock.advance("1s")).rejects.toMatchObject({ code: "STOPPED" });
+    await expect(t.clock.advanceTo("2027-01-01")).rejects.toMatchObject({ code: "STOPPED" });
+    await expect(t.settle()).rejects.toThrow(/this test's scheduler has been stopped/);
+    await t.expectNotEnqueued(work);
   });
 
   it("can be jumped as a machine's wall clock, which changes nothing", async () => {

@@ -129,4 +129,72 @@ describe("expectTick", () => {
     expect(await messageOf(t.expectTick("x"))).toMatch(/it has no tick until .*; the schedules are: s$/);
     expect(await messageOf(t.expectNoTick("s"))).toMatch(/expected no tick of schedule s; found 1/);
   });
+
+  it("lists those next to the instant that was wanted", async () => {
+    await using t = await testScheduler(options);
+    await t.schedules.create("s", { task: mail, input: { to: "ada" }, when, overlap: "allow" });
+    await t.clock.advance("10m");
+    const lines = (await messageOf(t.expectTick("s", { at: "2026-03-29T03:05:05" }))).split("\n").slice(2);
+    expect(lines).toHaveLength(14);
+    expect(lines.at(0)).toBe("  ... 25 before");
+    expect(lines.at(6)).toMatch(/T01:05:00/);
+    expect(lines.at(7)).toMatch(/T01:05:10/);
+    expect(lines.at(-1)).toBe("  ... and 23 more");
+    const first = (await messageOf(t.expectTick("s", { count: 1 }))).split("\n").slice(2);
+    expect([first.length, first[0], first.at(-1)]).toEqual([
+      13,
+      expect.stringMatching(/T01:00:00/),
+      "  ... and 48 more",
+    ]);
+    const range = ["2026-03-29T03:09:55", "2026-03-29T03:09:58"] as const;
+    const last = (await messageOf(t.expectTick("s", { between: range }))).split("\n").slice(2);
+    expect(last.at(0)).toMatch(/before$/);
+    expect(last.at(-1)).toMatch(/T01:09:50/);
+  });
+});
+
+describe("expectNoTick", () => {
+  const when = cron("0 9 * * *");
+  const start = async () => {
+    const t = await testScheduler();
+    await t.schedules.create("daily", { task: mail, input: { to: "ada" }, when });
+    await t.clock.advance("2d");
+    return t;
+  };
+
+  it("does not pass for a schedule that there is not, of a tenant or at all; for one that was removed it does", async () => {
+    await using t = await start();
+    expect(await messageOf(t.expectNoTick("dialy"))).toBe(
+      "expected no tick of schedule dialy; there is no such schedule; the schedules are: daily",
+    );
+    expect(await messageOf(t.expectNoTick("daily", { tenant: "acme" }))).toMatch(/no such schedule of tenant acme/);
+    await t.schedules.remove("daily");
+    await t.clock.advance("1d");
+    await t.expectNoTick("daily", { between: ["2026-01-03", "2026-01-04"] });
+    await t.schedules.create("brief", { task: mail, input: { to: "ada" }, when });
+    await t.schedules.remove("brief");
+    await t.expectNoTick("brief");
+  });
+
+  it("does not pass for a time that the clock has not reached", async () => {
+    await using t = await start();
+    await t.expectNoTick("daily", { between: ["2026-01-02T10:00", "2026-01-03"] });
+    await expect(t.expectNoTick("daily", { between: ["2026-01-02T10:00", "2026-01-04"] })).rejects.toThrow(
+      /^between\[1\] is 2026-01-04T00:00:00.000Z, and the clock shows 2026-01-03T00:00:00.000Z: nobody knows yet/,
+    );
+    await expect(t.expectNoTick("daily", { at: "2026-01-04" })).rejects.toMatchObject({ field: "at" });
+    expect(await messageOf(t.expectTick("daily", { at: "2026-01-03T09:00" }))).toMatch(
+      /its ticks until 2026-01-03T00:00/,
+    );
+  });
+
+  it("refuses a range that ends before it begins, as expectTick does", async () => {
+    await using t = await start();
+    const between = ["2026-01-03", "2026-01-01"] as const;
+    await expect(t.expectNoTick("daily", { between })).rejects.toThrow(
+      /between must begin before it ends, got 2026-01-03/,
+    );
+    await expect(t.expectTick("daily", { between })).rejects.toMatchObject({ code: "INVALID_INPUT", field: "between" });
+    await expect(t.expectTick("daily", { skipped: "overlapp" as never })).rejects.toThrow(/skipped must be/);
+  });
 });

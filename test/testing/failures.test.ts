@@ -31,6 +31,19 @@ describe("failures on demand", () => {
     expect(() => t.fail(work, { times: -1 })).toThrow(/times must be a whole number/);
   });
 
+  it("befall nothing that nobody handles", async () => {
+    await using t = await testScheduler({ handlers: [handle(work, () => "done")] });
+    expect(() => t.fail("wrok")).toThrow(
+      /^target wrok is no job's id, and no handler takes such a task; there are work$/,
+    );
+    expect(() => t.slow(task("wrok"), "1h")).toThrow(/target wrok/);
+    t.fail("0195b1d8-0000-7000-8000-000000000000");
+    t.scheduler.handle(handle(task("wrok"), () => "done"));
+    t.fail("wrok");
+    await using all = await testScheduler({ handlers: [handle.default(() => "done")] });
+    all.fail("whatever");
+  });
+
   it("make handlers slow, into their timeouts", async () => {
     const quick = task("quick", { timeout: "10s", retry: { attempts: 2, backoff: { type: "fixed", delay: "1s" } } });
     let calls = 0;
@@ -105,7 +118,6 @@ describe("failures on demand", () => {
       handlers: [
         handle(work, async ({ n = 0 }, ctx) => {
           await t.clock.sleep("10s", ctx.signal);
-          ctx.signal.throwIfAborted();
           ran.push(n);
         }),
       ],

@@ -94,6 +94,13 @@ describe("manual mode", () => {
     await expect(t.run("x")).rejects.toMatchObject({ code: "INVALID_INPUT" });
   });
 
+  it("needs handlers to run anything", async () => {
+    await using t = await testScheduler({ mode: "manual" });
+    await t.enqueue(greet, { name: "Ada" });
+    await expect(t.runNext()).rejects.toMatchObject({ code: "NO_HANDLER", message: /runNext needs a worker/ });
+    await expect(t.drain()).rejects.toThrow(/drain needs a worker, and there is none: testScheduler got no handlers/);
+  });
+
   it("works over SQLite too", async () => {
     await using t = await testSchedulerOn((clock) => sqlite(":memory:", { clock }), { mode: "manual", handlers });
     await t.enqueue(greet, { name: "Ada" });
@@ -142,6 +149,14 @@ describe("inline mode", () => {
     await t.expectEnqueued(refuse, { state: "delayed", dueIn: "10s", reason: "refused" });
     await t.clock.advance("10s");
     await t.expectFailed(refuse, { attempt: 2 });
+  });
+
+  it("rejects with a timeout's own error, whatever the handler makes of it", async () => {
+    const slow = task<boolean>("slow", { timeout: "1m", retry: { attempts: 1 } });
+    const sleeps = handle(slow, (heeds, ctx) => t.clock.sleep("2m", ...(heeds ? [ctx.signal] : [])));
+    await using t = await testScheduler({ mode: "inline", handlers: [sleeps] });
+    await expect(t.enqueue(slow, true)).rejects.toMatchObject({ code: "ATTEMPT_TIMEOUT" });
+    await expect(t.enqueue(slow, false)).rejects.toMatchObject({ code: "ATTEMPT_TIMEOUT", message: /longer than 1m/ });
   });
 
   it("refuses a task that has no handler", async () => {

@@ -68,6 +68,29 @@ exports.kitFacts = ({ punctual: { cron, handle, task }, testing: { testScheduler
     },
   },
   {
+    name: "a handler that makes work without end is told, one whose time is up is not let go on",
+    run: async () => {
+      const chain = task("chain");
+      const again = handle(chain, (_, ctx) => ctx.enqueue(chain, {}));
+      const endless = await testScheduler({ handlers: [again], jobsPerInstantMax: 50 });
+      await endless.enqueue(chain, {});
+      await assert.rejects(endless.settle(), { name: "AssertionError", message: /^50 jobs ran at .*chain, chain\./ });
+      await endless.stop();
+      const slow = task("slow", { timeout: "1m", retry: { attempts: 1 } });
+      let wentOn = false;
+      const sleeps = handle(slow, async (_, ctx) => {
+        await t.clock.sleep("2m", ctx.signal);
+        wentOn = true;
+      });
+      const t = await testScheduler({ handlers: [sleeps] });
+      await t.enqueue(slow, {});
+      await t.clock.advance("3m");
+      await t.expectFailed(slow, { reason: "longer than 1m" });
+      assert.equal(wentOn, false);
+      await t.stop();
+    },
+  },
+  {
     name: "an assertion that fails says what there is",
     run: async () => {
       const t = await testScheduler();

@@ -4,10 +4,12 @@ import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob, Job } from "../../core/job.ts";
 import { everyQueue, isLimited, type LaneTaken, passAfter, passBeside } from "../../core/queue.ts";
-import { applyClaim, supersedeExpired } from "../../core/transitions.ts";
+import { applyClaim, isLost, supersedeExpired } from "../../core/transitions.ts";
 import { allowance, rateLeft, spendRates, tenantRegainAt } from "./claim-limits.ts";
 import { end } from "./ending.ts";
+import { giveUpAt, giveUpPlaces } from "./held-places.ts";
 import type { Stored } from "./lane.ts";
+import { firstLease, leasesOf } from "./leases.ts";
 import { isClaimable, isSlotWanted, pick } from "./sharing.ts";
 import type { World } from "./world.ts";
 
@@ -23,8 +25,11 @@ export function claim(world: World, request: ClaimRequest, now: Millis): ClaimAn
   const open = request.wants.filter((want) => !isPaused(want.queue));
 
   const recovered = recoverOne(world, open, request, now);
+  const names = open.map(({ queue }) => queue);
+  if (recovered === undefined) giveUpPlaces(world, names, request, now);
   const jobs = recovered === undefined ? take(world, open, request, now) : [recovered];
-  const nextDueAt = earliest(open.map(({ queue }) => nextDue(world, queue, request.starts, now)));
+  const dues = names.map((queue) => nextDue(world, queue, request.starts, now));
+  const nextDueAt = earliest([...dues, giveUpAt(world, names, request, now)]);
   const slotsWanted = open.some(({ queue }) => isSlotWanted(world, queue, now));
   return { jobs, nextDueAt, slotsWanted, paused, limited };
 }
@@ -74,19 +79,6 @@ function expired(world: World, queue: string, now: Millis): Job | undefined {
   return ended.sort((a, b) => (a.job.leaseUntil ?? 0) - (b.job.leaseUntil ?? 0) || a.seq - b.seq)[0]?.job;
 }
 
-function firstLease(world: World, queue: string): Stored | undefined {
-  const heap = world.leases.get(queue);
-  for (let top = heap?.peek(); top !== undefined; top = heap?.peek()) {
-    if (world.isLive(top)) return top;
-    heap?.pop();
-  }
-  return undefined;
-}
-
-function leasesOf(world: World, queue: string): Stored[] {
-  return [...world.jobs.values()].filter(({ job }) => job.queue === queue && job.state === "active");
-}
-
 function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest, now: Millis): ClaimedJob[] {
   const jobs: ClaimedJob[] = [];
   let bytes = 0;
@@ -96,9 +88,11 @@ function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest,
     const before = jobs.length;
     const { picked, shares } = pick(world, want.queue, request.starts - before, room, now);
     if (picked.length === 0) continue;
+    const lost = picked.find(({ job }) => isLost(job));
     for (const stored of picked) {
       bytes += stored.job.input.length;
-      if (jobs.length > 0 && bytes > request.bytesMax) {
+      const isBeside = lost !== undefined && (stored !== lost || before > 0);
+      if (isBeside || (jobs.length > 0 && bytes > request.bytesMax)) {
         // Popped and not taken: it goes back to its place in the lane.
         world.lane(stored.job.queue, stored.job.tenant).ready.push(stored);
         continue;
@@ -112,6 +106,7 @@ function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest,
       shares.map((one) => ({ ...one, taken: taken.filter(({ tenant }) => tenant === one.planned.tenant).length })),
     );
     spendRates(world, want.queue, taken, now);
+    if (lost !== undefined && taken.length > 0) break;
   }
   return jobs;
 }
@@ -155,7 +150,10 @@ function nextRecovery(world: World, queue: string, recoverAt: Millis, now: Milli
   const first = firstLease(world, queue);
   if (first === undefined) return undefined;
   const at = ({ job }: Stored) => Math.max(job.leaseUntil ?? 0, recoverAt, tenantRegainAt(world, job.tenant, now) ?? 0);
-  return world.tenants.limited.size === 0 ? at(first) : earliest(leasesOf(world, queue).map(at));
+  // Only behind one that must wait for its tenant's rate may another come earlier.
+  return tenantRegainAt(world, first.job.tenant, now) === undefined
+    ? at(first)
+    : earliest(leasesOf(world, queue).map(at));
 }
 
 function earliest(instants: readonly (Millis | undefined)[]): Millis | undefined {

@@ -19,6 +19,11 @@ export class Heap<T> {
     return this.#items[0];
   }
 
+  /** All live items, in no order. */
+  live(): T[] {
+    return this.#items.filter(this.#isLive);
+  }
+
   push(item: T): void {
     if (this.#items.length >= this.#pruneAt) this.#prune();
     const items = this.#items;

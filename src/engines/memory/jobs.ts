@@ -80,10 +80,8 @@ function settle(world: World, settlement: Settlement, now: Millis): SettleAnswer
   if (!isFinished(after.state)) {
     world.save(after, now);
     if (world.retention.auditsAll) world.append(waitsAgainEvent(after, settlement, now));
-  } else if (world.queues.get(job.queue)?.concurrency !== undefined) {
-    // A place has become free in a queue whose claims were limited.
-    world.signal({ kind: "wake", queue: job.queue, dueAt: now }, now);
   }
+  world.wakeLimited(job.queue, now);
   return { outcome: "settled", state: after.state, ...told };
 }
 

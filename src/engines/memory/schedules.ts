@@ -11,7 +11,7 @@ import type {
   ScheduleRemoval,
   ScheduleStore,
 } from "../../core/engine.ts";
-import type { Guardrails } from "../../core/guardrails.ts";
+import { type Guardrails, limitError } from "../../core/guardrails.ts";
 import type { JobId } from "../../core/id.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import { putLimit } from "../../core/put-limits.ts";
@@ -39,8 +39,8 @@ function put(world: World, request: SchedulePut, guardrails: Guardrails | undefi
   const { schedule } = plan;
   if (schedule === before) return plan;
   const limits = world.tenants.guardrailsOf(schedule.tenant, guardrails);
-  const countEnabled = () => world.enabledSchedules.get(schedule.tenant) ?? 0;
-  const hit = putLimit(before, schedule, request, limits, countEnabled);
+  const countActive = () => world.activeSchedules.get(schedule.tenant) ?? 0;
+  const hit = putLimit(before, schedule, request, limits, countActive);
   if (hit !== undefined) return { outcome: "limit", ...hit };
   world.saveSchedule(schedule);
   for (const event of putEvents(before, plan, now, request.actor)) world.append(event);
@@ -115,7 +115,8 @@ function dueSchedule(world: World, schedule: Schedule, request: FireRequest): Du
   const { maxPendingJobs } = world.tenants.guardrailsOf(schedule.tenant, request.guardrails);
   const unfinished = unfinishedFor(world, schedule, request);
   if (maxPendingJobs === undefined) return { schedule, unfinished };
-  return { schedule, unfinished, room: Math.max(0, maxPendingJobs - world.tenants.unfinishedJobs(schedule.tenant)) };
+  const room = maxPendingJobs - world.tenants.unfinishedJobs(schedule.tenant);
+  return { schedule, unfinished, room, maxPendingJobs };
 }
 
 function unfinishedFor(world: World, schedule: Schedule, { overlap }: FireRequest) {
@@ -135,6 +136,7 @@ function apply(world: World, step: FireStep, now: Millis): boolean {
     world.saveSchedule(stored);
     return true;
   }
+  if (step.refused !== undefined) throw limitError(step.refused, from.tenant);
   if (
     stored === undefined ||
     stored.incarnation !== from.incarnation ||

@@ -122,6 +122,11 @@ export class TenantBook {
     return this.#lanesOf(id).flatMap(({ queue, counts }) => (counts.ready > 0 ? [queue] : []));
   }
 
+  /** The queues in which it has ready or active jobs. */
+  claimedQueuesOf(id: string): string[] {
+    return this.#lanesOf(id).flatMap(({ queue, counts }) => (counts.ready + counts.active > 0 ? [queue] : []));
+  }
+
   #lanesOf(id: string): Lane[] {
     const own: Lane[] = [];
     for (const lanes of this.#book.lanes.values()) {

@@ -40,7 +40,8 @@ function put(world: World, change: TenantChange, now: Millis, actor: string | un
   world.tenants.save(after, world.tenants.windowOf(after.id), now, false);
   world.tenants.reweigh(after);
   world.append(tenantEvent(before, after, now, actor));
-  world.wakeLanes(after.id, now);
+  // Leases that waited for its rate, or that an idle worker thinks do, are recovered at another time now.
+  world.wakeAll(world.tenants.claimedQueuesOf(after.id), now);
   return after;
 }
 
@@ -62,7 +63,7 @@ function summaryOf(world: World, id: string, now: Millis): TenantSummary {
   const { regainAt } = world.tenants.roomOf(id, now);
   return {
     ...(world.tenants.get(id) ?? plainTenant(id)),
-    enabledSchedules: world.enabledSchedules.get(id) ?? 0,
+    activeSchedules: world.activeSchedules.get(id) ?? 0,
     pendingJobs: world.tenants.unfinishedJobs(id) - activeJobs,
     activeJobs,
     ...(regainAt === undefined ? {} : { regainAt }),

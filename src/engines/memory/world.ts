@@ -7,7 +7,7 @@ import type { History } from "../../core/history.ts";
 import type { JobId } from "../../core/id.ts";
 import { isFinished, type Job } from "../../core/job.ts";
 import type { Queue, RateWindow } from "../../core/queue.ts";
-import type { Schedule, ScheduleRef, Unfinished } from "../../core/schedule.ts";
+import { isActive, type Schedule, type ScheduleRef, type Unfinished } from "../../core/schedule.ts";
 import { isWorthSending, type Signal } from "../../core/signal.ts";
 import { DueSchedules } from "./due-schedules.ts";
 import { Heap } from "./heap.ts";
@@ -40,7 +40,7 @@ export class World {
   readonly idempotency = new Map<string, UsedKey>();
   readonly schedules = new Map<string, Schedule>();
   readonly dueSchedules = new DueSchedules();
-  readonly enabledSchedules = new Map<string, number>();
+  readonly activeSchedules = new Map<string, number>();
   readonly queues = new Map<string, Queue>();
   readonly windows = new Map<string, RateWindow>();
   readonly tenants = new TenantBook(this);
@@ -181,20 +181,20 @@ export class World {
 
   saveSchedule(schedule: Schedule): void {
     const key = scheduleKey(schedule);
-    this.#countEnabled(schedule.tenant, this.schedules.get(key), schedule);
+    this.#countActive(schedule.tenant, this.schedules.get(key), schedule);
     this.schedules.set(key, schedule);
     this.dueSchedules.set(key, schedule.cursor.nextAt);
   }
 
   removeSchedule(schedule: Schedule): void {
-    this.#countEnabled(schedule.tenant, schedule, undefined);
+    this.#countActive(schedule.tenant, schedule, undefined);
     this.schedules.delete(scheduleKey(schedule));
     this.dueSchedules.set(scheduleKey(schedule), undefined);
   }
 
-  #countEnabled(tenant: string, before: Schedule | undefined, after: Schedule | undefined): void {
-    const change = Number(after?.enabled ?? false) - Number(before?.enabled ?? false);
-    this.enabledSchedules.set(tenant, (this.enabledSchedules.get(tenant) ?? 0) + change);
+  #countActive(tenant: string, before: Schedule | undefined, after: Schedule | undefined): void {
+    const change = Number(after !== undefined && isActive(after)) - Number(before !== undefined && isActive(before));
+    this.activeSchedules.set(tenant, (this.activeSchedules.get(tenant) ?? 0) + change);
   }
 
   countUnfinished(incarnation: string): number {
@@ -216,13 +216,21 @@ export class World {
     this.signal({ kind: "cancel", id: job.id }, now);
   }
 
-  /** Someone may be waiting for a place of this tenant. */
-  wakeLanes(tenant: string, now: Millis): void {
-    for (const queue of this.tenants.readyQueuesOf(tenant)) this.signal({ kind: "wake", queue, dueAt: now }, now);
+  /** Something may be claimed in these queues. */
+  wakeAll(queues: readonly string[], now: Millis): void {
+    for (const queue of queues) this.signal({ kind: "wake", queue, dueAt: now }, now);
+  }
+
+  /** A place has become free: where claims are limited by it, someone may be waiting for it. */
+  wakeLimited(queue: string, now: Millis): void {
+    if (this.queues.get(queue)?.concurrency !== undefined) this.wakeAll([queue], now);
   }
 
   #tellPlaceIsFree(tenant: string, now: Millis): void {
-    if (this.tenants.isPassedOver(tenant) && this.tenants.roomOf(tenant, now).jobs > 0) this.wakeLanes(tenant, now);
+    const { tenants } = this;
+    if (tenants.isPassedOver(tenant) && tenants.roomOf(tenant, now).jobs > 0) {
+      this.wakeAll(tenants.readyQueuesOf(tenant), now);
+    }
   }
 
   #index(stored: Stored): void {

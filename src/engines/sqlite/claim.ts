@@ -4,8 +4,9 @@ import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob } from "../../core/job.ts";
 import { everyQueue, isLimited, type Queue, type RateWindow, rateAllowance, spendRate } from "../../core/queue.ts";
-import { applyClaim, failDamaged, supersedeExpired } from "../../core/transitions.ts";
+import { applyClaim, failDamaged, isLost, supersedeExpired } from "../../core/transitions.ts";
 import { endJob } from "./ending.ts";
+import { giveUpAt, giveUpPlaces } from "./held-places.ts";
 import { earliest, saveJob, slotsOf } from "./job-table.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import { findQueue, saveWindow } from "./queues.ts";
@@ -72,6 +73,7 @@ export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
   const { open, paused, limited } = lookAt(tx, request);
   const recovered = recoverOne(tx, open, request);
   for (const queue of open) queue.deferredUntil = promote(tx, queue);
+  if (recovered === undefined) giveUpPlaces(tx, namesOf(open), request);
   const jobs = recovered === undefined ? take(tx, open, request) : [recovered];
   if (tx.auditsAll) for (const job of jobs) tx.append(claimedEvent(job, tx.now));
   return { jobs, ...standing(tx, open, request), paused, limited };
@@ -80,9 +82,13 @@ export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
 /** What is left to be claimed. */
 function standing(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest) {
   return {
-    nextDueAt: earliest(open.map((queue) => nextDue(tx, queue, request))),
+    nextDueAt: earliest([...open.map((queue) => nextDue(tx, queue, request)), giveUpAt(tx, namesOf(open), request)]),
     slotsWanted: open.some(({ name }) => isSlotWanted(tx, name)),
   };
+}
+
+function namesOf(open: readonly OpenQueue[]): string[] {
+  return open.map(({ name }) => name);
 }
 
 /** The answer to a claim that finds nothing; undefined when there may be something. Takes no write lock. */
@@ -94,7 +100,9 @@ export function nothingToClaim(tx: Tx, request: ClaimRequest): ClaimAnswer | und
   const nextDueAt = earliest(waits);
   const isDue = nextDueAt !== undefined && nextDueAt <= tx.now;
   if (isDue || open.some(({ name }) => hasClaimable(tx, name, request.starts))) return undefined;
-  return { jobs: [], ...standing(tx, open, request), paused, limited };
+  const left = standing(tx, open, request);
+  if (left.nextDueAt !== undefined && left.nextDueAt <= tx.now) return undefined;
+  return { jobs: [], ...left, paused, limited };
 }
 
 /** What the wanted queues are like as the claim begins. */
@@ -130,9 +138,9 @@ function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): 
     // It is started again, so the rates count it; it is active already, so no concurrency does.
     if (queue.limit < 1 || request.limit < 1 || rateLeft(tx, queue).limit < 1) continue;
     while (queue.leaseUntil !== undefined && queue.leaseUntil <= tx.now) {
-      const row = expired(tx, queue.name);
-      if (row === undefined) break;
-      const recovered = recover(tx, toStored(row), request);
+      const stored = expired(tx, queue.name);
+      if (stored === undefined) break;
+      const recovered = recover(tx, stored, request);
       if (recovered !== undefined) {
         spend(tx, queue, 1);
         tx.tenants.spend(recovered.tenant, 1);
@@ -144,11 +152,15 @@ function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): 
   return undefined;
 }
 
-function expired({ connection, tenants, now }: Tx, queue: string): JobRow | undefined {
-  const [row] = tenants.blockAny
-    ? connection.tuples<JobRow>(expiredOpenStatement, queue, now, now)
-    : connection.tuples<JobRow>(expiredStatement, queue, now);
-  return row;
+/** The lease of a queue that ended first, of a tenant whose rate allows it to be recovered. */
+function expired({ connection, tenants, now }: Tx, queue: string): Stored | undefined {
+  for (;;) {
+    const [row] = tenants.blockAny
+      ? connection.tuples<JobRow>(expiredOpenStatement, queue, now, now)
+      : connection.tuples<JobRow>(expiredStatement, queue, now);
+    const stored = row && toStored(row);
+    if (stored === undefined || tenants.allowsRecovery(stored.job.tenant)) return stored;
+  }
 }
 
 function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | undefined {
@@ -201,7 +213,10 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
     if (room <= 0) continue;
     const before = jobs.length;
     const lanes = shareReady(tx, queue.name, request.starts - before, room);
-    for (const { seq, job, damaged } of inTurn(lanes)) {
+    const turns = inTurn(lanes);
+    const lost = turns.find(({ job, damaged }) => !damaged && isLost(job));
+    if (lost !== undefined && before > 0) continue;
+    for (const { seq, job, damaged } of lost === undefined ? turns : [lost]) {
       if (damaged) {
         endJob(tx, failDamaged(job, damagedReason, tx.now), { seq, place: "ready", job });
         continue;
@@ -217,6 +232,7 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
     if (taken.length === 0) continue;
     queue.leaseUntil = earliest([queue.leaseUntil, tx.now + request.leaseMs]);
     spend(tx, queue, taken.length);
+    if (lost !== undefined) break;
   }
   markClaimed(tx, request, starting, true);
   markClaimed(tx, request, prefetched, false);

@@ -69,7 +69,10 @@ SELECT coalesce(sum(active), 0) AS active FROM punctual_lanes WHERE tenant = ?`;
 const readyQueuesStatement = `-- lanes.readyQueues
 SELECT queue FROM punctual_lanes WHERE tenant = ? AND listed = 1`;
 
-const reweighStatement = "-- lanes.reweigh\nUPDATE punctual_lanes SET weight = ? WHERE tenant = ?";
+const claimedQueuesStatement = `-- lanes.claimedQueues
+SELECT queue FROM punctual_lanes WHERE tenant = ? AND (listed = 1 OR active > 0)`;
+
+const reweighStatement = "-- lanes.reweigh\nUPDATE punctual_lanes SET weight = ? WHERE tenant = ? AND weight <> ?";
 
 const unfinishedStatement = `-- lanes.unfinished
 SELECT coalesce(sum(ready + deferred + held + active), 0) AS unfinished FROM punctual_lanes WHERE tenant = ?`;
@@ -142,10 +145,16 @@ export class Lanes {
     return this.#connection.all<{ queue: string }>(readyQueuesStatement, tenant).map(({ queue }) => queue);
   }
 
+  /** The queues in which the tenant has ready or active jobs. */
+  claimedQueuesOf(tenant: string): string[] {
+    this.flush();
+    return this.#connection.all<{ queue: string }>(claimedQueuesStatement, tenant).map(({ queue }) => queue);
+  }
+
   /** A tenant's weight reaches the lanes that it has. */
   reweigh({ id, weight }: Tenant): void {
     this.flush();
-    this.#connection.run(reweighStatement, weight, id);
+    this.#connection.run(reweighStatement, weight, id, weight);
   }
 
   /** The tenant's pending and active jobs. */

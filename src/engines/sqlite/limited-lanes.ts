@@ -9,6 +9,11 @@ const isBlocked = `EXISTS (
   SELECT 1 FROM punctual_tenants AS tenants WHERE id = lanes.tenant AND limited = 1 AND (
     blocked_until > ? OR concurrency <= (SELECT sum(active) FROM punctual_lanes WHERE tenant = tenants.id)))`;
 
+/** All places of its tenant are taken, though its rate gives. */
+const isFull = `EXISTS (
+  SELECT 1 FROM punctual_tenants AS tenants WHERE id = lanes.tenant AND limited = 1 AND coalesce(blocked_until, 0) <= ?
+    AND concurrency <= (SELECT sum(active) FROM punctual_lanes WHERE tenant = tenants.id))`;
+
 const columns = `lane, tenant, ready, pass, weight, ${isLimited} AS limited`;
 
 const claimableStatement = `-- lanes.claimable
@@ -21,6 +26,9 @@ SELECT 1 AS found FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AN
 const unlimitedStatement = `-- lanes.unlimited
 SELECT ${columns} FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AND NOT ${isLimited}
 ORDER BY pass, lane LIMIT ?`;
+
+const heldBackStatement = `-- lanes.heldBack
+SELECT 1 AS found FROM punctual_lanes AS lanes WHERE queue = ? AND listed = 1 AND ${isFull} LIMIT 1`;
 
 const regainStatement = `-- lanes.regainAt
 SELECT min(blocked_until) AS at FROM punctual_lanes AS lanes JOIN punctual_tenants AS tenants ON id = tenant
@@ -50,6 +58,11 @@ export function claimableLanes(
 /** Whether a queue has jobs of limited tenants that a claim for a free slot would be given. */
 export function wantsSlot(connection: Connection, queue: string, now: number): boolean {
   return connection.get(slotWantedStatement, queue, now) !== undefined;
+}
+
+/** Whether a queue has jobs that wait for nothing but a place of their tenant. */
+export function waitsForPlace(connection: Connection, queue: string, now: number): boolean {
+  return connection.get(heldBackStatement, queue, now) !== undefined;
 }
 
 /** When the first of a queue's lanes that wait for their tenant's rate may go on. */

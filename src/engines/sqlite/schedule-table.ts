@@ -17,8 +17,8 @@ ON CONFLICT (tenant, id) DO UPDATE SET
 
 const removeStatement = "-- schedules.remove\nDELETE FROM punctual_schedules WHERE tenant = ? AND id = ?";
 
-const countStatement = `-- schedules.countEnabled
-SELECT count(*) AS enabled FROM punctual_schedules WHERE tenant = ? AND enabled = 1`;
+const countStatement = `-- schedules.countActive
+SELECT count(*) AS active FROM punctual_schedules WHERE tenant = ? AND enabled = 1 AND next_at IS NOT NULL`;
 
 const unmovedStatement = `-- schedules.unmoved
 SELECT 1 AS found FROM punctual_schedules
@@ -102,8 +102,9 @@ export function removeSchedule({ connection }: Tx, { tenant, id }: ScheduleRef):
   return connection.run(removeStatement, tenant, id) > 0;
 }
 
-export function countEnabled({ connection }: Tx, tenant: string): number {
-  return connection.get<{ enabled: number }>(countStatement, tenant)?.enabled ?? 0;
+/** Those that tick. */
+export function countActive({ connection }: Tx, tenant: string): number {
+  return connection.get<{ active: number }>(countStatement, tenant)?.active ?? 0;
 }
 
 /** The cursor is the lock (S2): whether the stored schedule is still the one that was decided upon. */

@@ -10,7 +10,7 @@ import type {
   ScheduleRemoval,
   ScheduleStore,
 } from "../../core/engine.ts";
-import type { Guardrails } from "../../core/guardrails.ts";
+import { type Guardrails, limitError } from "../../core/guardrails.ts";
 import { type JobId, jobIdToBytes } from "../../core/id.ts";
 import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
 import { putLimit } from "../../core/put-limits.ts";
@@ -23,7 +23,7 @@ import { isStored, unfinishedOf } from "./job-table.ts";
 import { filterOf, whenGiven } from "./listing.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import {
-  countEnabled,
+  countActive,
   dueSchedules,
   findSchedule,
   getSchedule,
@@ -83,7 +83,7 @@ function put(tx: Tx, request: SchedulePut, guardrails: Guardrails | undefined): 
   const { schedule } = plan;
   if (schedule === before) return plan;
   const limits = tx.tenants.guardrails(schedule.tenant, guardrails);
-  const hit = putLimit(before, schedule, request, limits, () => countEnabled(tx, schedule.tenant));
+  const hit = putLimit(before, schedule, request, limits, () => countActive(tx, schedule.tenant));
   if (hit !== undefined) return { outcome: "limit", ...hit };
   saveSchedule(tx, schedule);
   for (const event of putEvents(before, plan, tx.now, request.actor)) tx.append(event);
@@ -180,17 +180,13 @@ function fire(tx: Tx, request: FireRequest): FireAnswer {
   const found = request.only?.flatMap((ref) => findSchedule(tx, ref) ?? []) ?? dueSchedules(tx, request.limit);
   const due = found.map((schedule): DueSchedule => {
     const { maxPendingJobs } = tx.tenants.guardrails(schedule.tenant, request.guardrails);
-    const room = maxPendingJobs === undefined ? {} : { room: roomLeft(maxPendingJobs, tx, schedule.tenant) };
-    return { schedule, unfinished: unfinishedFor(tx, schedule, request), ...room };
+    const unfinished = unfinishedFor(tx, schedule, request);
+    if (maxPendingJobs === undefined) return { schedule, unfinished };
+    return { schedule, unfinished, room: maxPendingJobs - tx.lanes.unfinished(schedule.tenant), maxPendingJobs };
   });
   const steps = request.decide(due, tx.now);
   const fired = steps.flatMap((step): FireResult[] => (apply(tx, step) ? [resultOf(step)] : []));
   return { fired, nextDueAt: nextTickAt(tx) };
-}
-
-/** Jobs that a tenant may still be given. */
-function roomLeft(maxPendingJobs: number, { lanes }: Tx, tenant: string): number {
-  return Math.max(0, maxPendingJobs - lanes.unfinished(tenant));
 }
 
 function unfinishedFor(tx: Tx, schedule: Schedule, { overlap }: FireRequest) {
@@ -207,6 +203,7 @@ function hasTakenEffect(tx: Tx, job: JobId): boolean {
 
 function apply(tx: Tx, step: FireStep): boolean {
   if (step.operationJob !== undefined && hasTakenEffect(tx, step.operationJob)) return true;
+  if (step.refused !== undefined) throw limitError(step.refused, step.from.tenant);
   if (!isUnmoved(tx, step.from)) return false;
   saveSchedule(tx, step.to);
   for (const id of step.cancel) cancelForSchedule(tx, id, "replaced", "a newer tick of its schedule took its place");

@@ -35,6 +35,7 @@ function settle(tx: Tx, settlement: Settlement): SettleAnswer {
   const after = damaged === true && !isFinished(settled.state) ? failDamaged(settled, damagedReason, tx.now) : settled;
   if (!isFinished(after.state)) {
     saveJob(tx, after, stored);
+    wakeLimited(tx, job.queue);
     if (tx.auditsAll) tx.append(waitsAgainEvent(after, settlement, tx.now));
     return { outcome: "settled", state: after.state };
   }

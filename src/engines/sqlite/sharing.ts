@@ -35,7 +35,7 @@ function shareFreely(tx: Tx, queue: string, limit: number): LanePick[] {
 }
 
 function shareAmongLimited(tx: Tx, queue: string, starts: number, limit: number): LanePick[] {
-  const lanes = reentered(tx, () => claimableLanes(tx.connection, queue, { starts, limit, now: tx.now }));
+  const lanes = admitted(tx, () => claimableLanes(tx.connection, queue, { starts, limit, now: tx.now }));
   const shares = lanes.map((lane) => {
     const room = lane.limited === 1 ? (tx.tenants.room(lane.tenant)?.jobs ?? 0) : Number.POSITIVE_INFINITY;
     return { ...lane, limited: lane.limited === 1, ready: Math.min(lane.ready, room) };
@@ -43,12 +43,12 @@ function shareAmongLimited(tx: Tx, queue: string, starts: number, limit: number)
   return readPicks(tx, queue, lanes, shareLimited(shares, starts, limit));
 }
 
-/** Lanes as they are once those that were passed over have their place in the fair share again. */
-function reentered(tx: Tx, look: () => LimitedLane[]): LimitedLane[] {
+/** Lanes as they are once each is one that may be given something, and has its place in the fair share again. */
+function admitted(tx: Tx, look: () => LimitedLane[]): LimitedLane[] {
   tx.lanes.flush();
   for (;;) {
     const lanes = look();
-    const moved = lanes.filter((lane) => lane.limited === 1 && tx.tenants.reenter(lane.tenant));
+    const moved = lanes.filter((lane) => lane.limited === 1 && tx.tenants.admit(lane.tenant));
     if (moved.length === 0) return lanes;
   }
 }

@@ -1,6 +1,6 @@
 // What one call needs to know of tenants' limits: read once, kept while the call goes on, spent as it claims.
 // Where no tenant has a record all of it costs one look at an empty table.
-import type { Millis } from "../../core/clock.ts";
+import { instantMax, type Millis } from "../../core/clock.ts";
 import { effectiveGuardrails, type Guardrails } from "../../core/guardrails.ts";
 import { limitsClaims, type TenantRoom, tenantRoom, windowAfterClaims } from "../../core/tenant-record.ts";
 import type { Connection } from "./database.ts";
@@ -81,12 +81,33 @@ export class TenantLimits {
     this.#save({ tenant, window, passedOver: stored.passedOver || jobs === 0 }, regainAt);
   }
 
-  /** Whether a tenant's lanes have just re-entered the fair share, as its limit gives again. */
-  reenter(id: string): boolean {
+  /**
+   * Brings a row that the claim's statements have let through in line with what the tenant may be given. Where that is
+   * something, its lanes re-enter the fair share; where it is nothing, whatever the row said, it is passed over.
+   * @returns whether anything was written: look again
+   */
+  admit(id: string): boolean {
     const stored = this.find(id);
-    if (stored?.passedOver !== true) return false;
+    const room = this.room(id);
+    if (stored === undefined || room === undefined) return false;
+    if (!(room.jobs > 0)) return this.#block(stored, room);
+    if (!stored.passedOver) return false;
     this.#lanes.reenter(id);
     this.#save({ ...stored, passedOver: false }, undefined);
+    return true;
+  }
+
+  /** Whether a lease of a tenant may be recovered; where its rate forbids it, whatever its row said, it is passed over. */
+  allowsRecovery(id: string): boolean {
+    const stored = this.find(id);
+    const room = this.room(id);
+    if (stored === undefined || room === undefined || room.recoveries > 0) return true;
+    this.#block(stored, room);
+    return false;
+  }
+
+  #block(stored: StoredTenant, { window, regainAt = instantMax }: TenantRoom): true {
+    this.#save({ ...stored, window, passedOver: true }, regainAt);
     return true;
   }
 

@@ -12,7 +12,7 @@ import {
   type TenantSummary,
   tenantRoom,
 } from "../../core/tenant-record.ts";
-import { countEnabled } from "./schedule-table.ts";
+import { countActive } from "./schedule-table.ts";
 import { findTenant, saveTenant } from "./tenant-table.ts";
 import type { Steps, Tx } from "./tx.ts";
 
@@ -37,14 +37,19 @@ function put(tx: Tx, change: TenantChange, actor: string | undefined): Tenant {
   const stored = findTenant(connection, change.id);
   const before = stored?.tenant;
   const after = changeTenant(before, change);
-  if (before !== undefined && sameTenant(before, after)) return before;
   const room = tenantRoom(after, stored?.window ?? [], lanes.activeOf(after.id), now);
+  // An older version has made lanes with another weight, a foreign hand has mended the row: the same limits set again hold.
+  lanes.reweigh(after);
+  tx.tenants.forget();
+  if (stored !== undefined && before !== undefined && sameTenant(before, after)) {
+    saveTenant(connection, after, room, stored.passedOver);
+    return before;
+  }
   if (stored?.passedOver === true) lanes.reenter(after.id);
   saveTenant(connection, after, room, false);
-  tx.tenants.forget();
-  lanes.reweigh(after);
   tx.append(tenantEvent(before, after, now, actor));
-  for (const queue of lanes.readyQueuesOf(after.id)) tx.wake(queue, now);
+  // Leases that waited for its rate, or that an idle worker thinks do, are recovered at another time now.
+  for (const queue of lanes.claimedQueuesOf(after.id)) tx.wake(queue, now);
   return after;
 }
 
@@ -83,7 +88,7 @@ function summaryOf(tx: Tx, id: string): TenantSummary {
   const { regainAt } = tx.tenants.room(id) ?? {};
   return {
     ...(stored?.tenant ?? plainTenant(id)),
-    enabledSchedules: countEnabled(tx, id),
+    activeSchedules: countActive(tx, id),
     pendingJobs: tx.lanes.unfinished(id) - activeJobs,
     activeJobs,
     ...(regainAt === undefined ? {} : { regainAt }),

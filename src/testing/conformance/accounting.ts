@@ -17,6 +17,7 @@ import {
   scheduleJobs,
   settleJob,
   storedSchedule,
+  trigger,
 } from "./calls.ts";
 import { type Chapter, fact, type Harness, start } from "./harness.ts";
 
@@ -169,6 +170,30 @@ const changing: Chapter["facts"] = [
     clock.advance(minuteMs);
     await fire(engine);
     assert.deepEqual(await jobTicks(engine), [minute(1), minute(12)]);
+  }),
+
+  fact("S4 a held tick is given up, and told, when maxTicks is lowered to what has fired", async (harness) => {
+    const { engine, clock } = harness;
+    const job = await withHeld(harness, "queue");
+    await putSchedule(engine, { definition: definition({ overlap: "queue", maxTicks: 1 }) });
+    assert.deepEqual([(await storedSchedule(engine)).held, await told(engine)], [undefined, [run(2, 2, "late")]]);
+    await settleJob(engine, completion(job));
+    clock.advance(minuteMs);
+    await fire(engine);
+    const { ticksFired, missed } = await storedSchedule(engine);
+    assert.deepEqual([ticksFired, missed, await jobTicks(engine)], [1, 1, [minute(1)]]);
+  }),
+
+  fact("S10 what an operator had held stays held, however many ticks have fired", async (harness) => {
+    const { engine, clock } = harness;
+    await createSchedule(engine, { overlap: "queue" });
+    clock.advance(minuteMs);
+    await fire(engine);
+    const job = await claimJob(engine, { leaseMs: hourMs });
+    await trigger(engine, "op-1");
+    await putSchedule(engine, { definition: definition({ overlap: "queue", maxTicks: 1 }) });
+    await settleJob(engine, completion(job));
+    assert.deepEqual([(await scheduleJobs(engine)).length, await told(engine)], [2, []]);
   }),
 
   fact("S6 a change of the end keeps the beat of a rule without an anchor", async ({ engine, clock }) => {

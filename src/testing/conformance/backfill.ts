@@ -181,6 +181,17 @@ const repeats: Chapter["facts"] = [
     }),
   ),
 
+  fact("J15 a backfill that is repeated finds its jobs, though they have taken the room", async ({ engine, other }) => {
+    await createSchedule(engine, { rule: longSince });
+    await engine.tenants.put([{ id: tenant, guardrails: { maxPendingJobs: 6 } }]);
+    const first = await backfill(engine, "op-1", minutes(-5, -1));
+    assert.deepEqual((await backfill(other, "op-1", minutes(-5, -1)))?.ticks, first?.ticks);
+    assert.deepEqual(await jobTicks(engine), minutes(-5, -1));
+    const refused = { code: "LIMIT_EXCEEDED", message: `tenant ${tenant}: maxPendingJobs is 6, this would make it 8` };
+    await assert.rejects(backfill(other, "op-2", minutes(-3, -1)), refused);
+    assert.equal((await scheduleJobs(engine)).length, 5);
+  }),
+
   fact("J15 a backfill whose jobs have ended and left nothing makes no more", async ({ engine }) => {
     await createSchedule(engine, { rule: longSince });
     await backfill(engine, "op-1", minutes(-2, -1));

@@ -3,12 +3,14 @@ import assert from "node:assert/strict";
 import type { Engine, InsertAnswer } from "../../core/engine.ts";
 import type { Guardrails } from "../../core/guardrails.ts";
 import type { NewJob } from "../../core/job.ts";
+import { once } from "../../core/rule.ts";
 import { completion, definition, hourMs, minuteMs, newJob, schedulePut, tenant } from "./builders.ts";
 import {
   activeJob,
   changeJob,
   claimJob,
   createSchedule,
+  fire,
   insertJob,
   insertJobs,
   listJobs,
@@ -114,7 +116,7 @@ const shape: Chapter["facts"] = [
 ];
 
 const active: Chapter["facts"] = [
-  fact("N2 a tenant has no more enabled schedules than maxActiveSchedules", async ({ engine, other }) => {
+  fact("N2 a tenant has no more active schedules than maxActiveSchedules", async ({ engine, other }) => {
     const guardrails = { maxActiveSchedules: 2 };
     const put = (id: string) => schedulePut({ id, expected: "absent" });
     const answers = await engine.schedules.put([put("a"), put("b"), put("c")], guardrails);
@@ -139,6 +141,21 @@ const active: Chapter["facts"] = [
     assert.equal(await outcome({ id: "b", enabled: true }), "updated");
     await engine.schedules.remove([{ tenant, id: "b" }]);
     assert.equal(await outcome({ id: "c" }), "created");
+  }),
+
+  fact("N2 a schedule at its end makes room, and needs it again when it gets new times", async ({ engine, clock }) => {
+    const guardrails = { maxActiveSchedules: 1 };
+    const outcome = async (parts: Parameters<typeof schedulePut>[0]) =>
+      (await engine.schedules.put([schedulePut(parts)], guardrails))[0]?.outcome;
+    await createSchedule(engine, { rule: once(new Date(start + minuteMs)) });
+    assert.equal(await outcome({ id: "b" }), "limit");
+    clock.advance(minuteMs);
+    await fire(engine);
+    assert.equal(await outcome({ id: "b" }), "created");
+    assert.equal(await outcome({ definition: definition() }), "limit");
+    await engine.schedules.remove([{ tenant, id: "b" }]);
+    assert.equal(await outcome({ definition: definition() }), "updated");
+    assert.equal(await outcome({ id: "c" }), "limit");
   }),
 
   fact("N2 an enabled schedule is changed though the tenant is at its limit", async ({ engine }) => {

@@ -221,6 +221,21 @@ const limited: Chapter["facts"] = [
     assert.deepEqual((await claimAll(engine)).flat(), []);
   }),
 
+  fact("J12 a queue's lowered rate waits for all that was started before", async ({ engine, clock }) => {
+    await setQueue(engine, { rate: { count: 10, periodMs: 24 * hourMs } });
+    await insertMany(engine, "acme", 20);
+    for (let turn = 0; turn < 4; turn++) {
+      await settleJob(engine, completion(await claimJob(engine, { limit: 1 })));
+      clock.advance(3 * hourMs);
+    }
+    await setQueue(engine, { rate: { count: 2, periodMs: 24 * hourMs } });
+    const { jobs, nextDueAt = start } = await answerOf(engine);
+    assert.deepEqual(jobs, []);
+    assert.ok(nextDueAt > start + 30 * hourMs, "while three of the four count it gives nothing");
+    clock.set(nextDueAt);
+    assert.equal((await claim(engine)).length, 1);
+  }),
+
   fact("J12 claim answers when the rate allows the next job", async ({ engine, clock }) => {
     await setQueue(engine, { rate: { count: 1, periodMs: 10_000 } });
     await insertMany(engine, "acme", 2);

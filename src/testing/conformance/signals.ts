@@ -4,7 +4,18 @@ import type { Engine } from "../../core/engine.ts";
 import { everyQueue } from "../../core/queue.ts";
 import { once } from "../../core/rule.ts";
 import type { Signal } from "../../core/signal.ts";
-import { claimRequest, completion, hourMs, minuteMs, newJob, queue, release, tenant } from "./builders.ts";
+import {
+  claimRequest,
+  completion,
+  hourMs,
+  leaseMs,
+  minuteMs,
+  newJob,
+  queue,
+  release,
+  retrying,
+  tenant,
+} from "./builders.ts";
 import { activeJob, changeJob, claim, claimJob, createSchedule, fire, insertJob, settleJob } from "./calls.ts";
 import { type Chapter, type Fact, fact, type Harness, start } from "./harness.ts";
 
@@ -181,6 +192,40 @@ export const signals: Chapter = {
       clock.advance(minuteMs);
       assert.equal((await claimJob(engine)).tenant, tenant);
     }),
+
+    watching(
+      "T6 a tenant's rate that is lifted wakes those who wait for a lease of it to end",
+      async ({ engine, other, clock }, watcher) => {
+        await other.tenants.put([{ id: tenant, rate: { count: 1, periodMs: hourMs } }]);
+        await activeJob(engine);
+        clock.advance(leaseMs);
+        assert.deepEqual(await claim(engine), []);
+        await watcher.settled(other);
+        watcher.forget();
+        await other.tenants.put([{ id: tenant, rate: null }]);
+        await watcher.until(wakeOf(queue, clock.now()));
+        assert.equal((await claimJob(engine)).recovered, true);
+      },
+    ),
+
+    ...[
+      { how: "waits for another attempt", settlement: retrying },
+      { how: "is given back for later", settlement: release },
+    ].map(({ how, settlement }) =>
+      watching(
+        `T6 a limited queue's place wakes a watcher when the job that had it ${how}`,
+        async ({ engine, other }, watcher) => {
+          await other.queues.put([{ name: queue, concurrency: 1 }]);
+          const job = await activeJob(engine);
+          await insertJob(other);
+          await watcher.settled(other);
+          watcher.forget();
+          await settleJob(other, settlement(job, { due: { afterMs: hourMs } }));
+          await watcher.until(wakeOf(queue, start));
+          assert.notEqual((await claimJob(engine)).id, job.id);
+        },
+      ),
+    ),
 
     watching(
       "T6 a tenant's place that becomes free in one queue wakes those who wait for it in another",

@@ -30,6 +30,7 @@ import { settling } from "./settle.ts";
 import { signals } from "./signals.ts";
 import { tenantGuardrails } from "./tenant-guardrails.ts";
 import { tenantLimits } from "./tenant-limits.ts";
+import { tenantPlaces } from "./tenant-places.ts";
 import { tenantRecords } from "./tenant-records.ts";
 import { tenants } from "./tenants.ts";
 import { timers } from "./timers.ts";
@@ -66,6 +67,7 @@ export const chapters: readonly Chapter[] = [
   tenantGuardrails,
   tenantRecords,
   tenantLimits,
+  tenantPlaces,
   tenants,
   events,
   history,

@@ -249,6 +249,36 @@ const rates: Chapter["facts"] = [
     assert.deepEqual(await claim(other), []);
   }),
 
+  fact(
+    "J12 a tenant's lowered rate waits for all that was started before, and hides nobody",
+    async ({ engine, clock }) => {
+      await limit(engine, { rate: { count: 10, periodMs: 24 * hourMs } });
+      await insertMany(engine, 20);
+      for (let turn = 0; turn < 4; turn++) {
+        await settleJob(engine, completion(await claimJob(engine, { limit: 1 })));
+        clock.advance(3 * hourMs);
+      }
+      // A fifth at 12 h, whose worker dies.
+      await claimJob(engine, { limit: 1, leaseMs: secondMs });
+      await limit(engine, { rate: { count: 2, periodMs: 24 * hourMs } });
+      const [summary] = (await engine.tenants.list({ id: tenant }, { limit: 1 })).items;
+      const { regainAt = start } = summary ?? {};
+      assert.ok(regainAt > start + 33 * hourMs, "while three of the five count the rate gives nothing");
+      clock.set(start + 27 * hourMs);
+      await insertMany(engine, 3, { tenant: "free" });
+      for (let turn = 0; turn < 3; turn++) {
+        const job = await claimJob(engine, { limit: 1, starts: 1 });
+        assert.equal(job.tenant, "free");
+        await settleJob(engine, completion(job));
+      }
+      const { jobs, nextDueAt } = await answerOf(engine);
+      assert.deepEqual([jobs, nextDueAt], [[], regainAt]);
+      clock.set(regainAt);
+      assert.equal((await claimJob(engine)).recovered, true);
+      assert.deepEqual(await claim(engine), []);
+    },
+  ),
+
   fact("J12 a tenant's limits and its queue's hold together", async ({ engine }) => {
     await limit(engine, { concurrency: 5, rate: { count: 4, periodMs: minuteMs } });
     await engine.queues.put([{ name: queue, concurrency: 6 }]);

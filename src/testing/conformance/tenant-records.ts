@@ -42,11 +42,11 @@ const kept: Chapter["facts"] = [
     await createSchedule(engine, {}, { tenant: "c", id: "one" });
     await createSchedule(engine, {}, { tenant: "c", id: "two" });
     await engine.schedules.put([schedulePut({ tenant: "c", id: "three", enabled: false })]);
-    const nothing = { weight: 1, enabledSchedules: 0, pendingJobs: 0, activeJobs: 0 };
+    const nothing = { weight: 1, activeSchedules: 0, pendingJobs: 0, activeJobs: 0 };
     const items = [
       { ...nothing, id: "a", weight: 2 },
       { ...nothing, id: "b", pendingJobs: 2, activeJobs: 1 },
-      { ...nothing, id: "c", enabledSchedules: 2 },
+      { ...nothing, id: "c", activeSchedules: 2 },
     ];
     assert.deepEqual(await listed(other), items);
     await settleJob(engine, completion(job));

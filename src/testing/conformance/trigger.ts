@@ -1,11 +1,14 @@
 // Triggers: an operator's job of a schedule, outside its ticks, once per operation.
 import assert from "node:assert/strict";
-import { completion, hourMs, minuteMs, secondMs } from "./builders.ts";
+import { completion, hourMs, minuteMs, secondMs, tenant } from "./builders.ts";
 import {
   claimJob,
   createSchedule,
   fire,
+  insertJob,
+  insertJobs,
   jobTicks,
+  listEvents,
   listJobs,
   putSchedule,
   scheduleJobs,
@@ -86,6 +89,37 @@ export const triggers: Chapter = {
       await settleJob(engine, completion(await claimJob(engine), { keep: "nothing" }));
       assert.equal((await trigger(engine, "op-1"))?.ticks.length, 1);
       assert.deepEqual(await listJobs(engine), []);
+    }),
+
+    ...(["allow", "skip", "queue", "replace"] as const).map((overlap) =>
+      fact(
+        `J15 with overlap ${overlap} a trigger repeated finds its job, though there is no room left`,
+        async ({ engine, other }) => {
+          await createSchedule(engine, { overlap });
+          await engine.tenants.put([{ id: tenant, guardrails: { maxPendingJobs: 1 } }]);
+          const first = await trigger(engine, "op-1");
+          assert.equal((await trigger(other, "op-1"))?.ticks[0]?.job, first?.ticks[0]?.job);
+          // Its job has ended meanwhile, and another has taken the room.
+          await settleJob(engine, completion(await claimJob(engine)));
+          await insertJob(engine);
+          const again = await trigger(other, "op-1");
+          assert.deepEqual([again?.ticks[0]?.job, again?.skipped], [first?.ticks[0]?.job, []]);
+          assert.equal((await listJobs(engine)).length, 2);
+        },
+      ),
+    ),
+
+    fact("N2 a trigger for which a tenant has no room is refused with the limit", async ({ engine, other }) => {
+      const before = await createSchedule(engine);
+      await insertJobs(engine, [{}, {}, {}]);
+      await engine.tenants.put([{ id: tenant, guardrails: { maxPendingJobs: 2 } }]);
+      const refused = {
+        code: "LIMIT_EXCEEDED",
+        message: `tenant ${tenant}: maxPendingJobs is 2, this would make it 4`,
+      };
+      for (const handle of [engine, other]) await assert.rejects(trigger(handle, "op-1"), refused);
+      assert.deepEqual([(await listJobs(engine)).length, await storedSchedule(engine)], [3, before]);
+      assert.deepEqual(await listEvents(engine, { types: ["tick:fired", "tick:skipped"] }), []);
     }),
 
     fact("S10 a trigger beside a due tick leaves the tick to fire", async ({ engine, clock }) => {
