@@ -37,7 +37,7 @@ if (unknownFlags.length > 0) {
 }
 
 /** Left out of --quick: these need a server, a build or a browser, or start processes by the dozen. */
-const foldersNotQuick: readonly string[] = ["bench", "chaos", "cli", "package", "ui", "upgrade"];
+const foldersNotQuick: readonly string[] = ["bench", "chaos", "cli", "package", "pages", "ui", "upgrade"];
 const folders = readdirSync("test", { withFileTypes: true, recursive: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
   .map((entry) => relative("test", entry.parentPath).split(/[\\/]/)[0] ?? "");

@@ -38,10 +38,10 @@ const { values: flags } = parseArgs({
   },
 });
 /**
- * Exceeded on purpose only: raise them together with what is added. All comes in two kinds of module with maps: of it the
- * conformance suite is 1.1 MB and the testing kit 0.3 MB, which only tests load.
+ * Exceeded on purpose only: raise them together with what is added. All comes in two kinds of module, and all but the suite with maps: of it the
+ * conformance suite is 0.7 MB and the testing kit 0.3 MB, which only tests load.
  */
-const limits = { packedBytes: 950_000, unpackedBytes: 4_200_000, installedBytes: 4_700_000, dependencies: 2 };
+const limits = { packedBytes: 900_000, unpackedBytes: 3_800_000, installedBytes: 4_100_000, dependencies: 2 };
 
 const folder = mkdtempSync(join(tmpdir(), "punctual-package-"));
 process.once("exit", () => {
