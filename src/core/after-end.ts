@@ -1,10 +1,9 @@
 // What the end of a schedule's job does to the schedule, as a pure decision.
-import { oneTick, type SkippedTicks, ticksGivenUp } from "./catch-up.ts";
+import { missedIn, oneTick, type SkippedTicks, ticksGivenUp } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { countFired, firedTick, jobOf, tickEvents, withoutHeld } from "./draft.ts";
 import type { NewEvent } from "./events.ts";
 import type { NewJob } from "./job.ts";
-import { missedIn } from "./saving.ts";
 import { type EndedJob, type HeldTick, hasReachedMax, isBeyondMax, type Schedule, withoutNext } from "./schedule.ts";
 
 /** What the end of a schedule's job does to the schedule. */

@@ -82,6 +82,11 @@ export function replacedRun(ticks: readonly Millis[]): SkippedTicks | undefined 
   return { from, to, count: ticks.length - 1, reason: "overlap" };
 }
 
+/** How many ticks of the rule some runs hold: what operators asked for beside it is none. */
+export function missedIn(runs: readonly SkippedTicks[]): number {
+  return runs.reduce((sum, run) => sum + (run.trigger === true || run.backfill === true ? 0 : run.count), 0);
+}
+
 /** A single tick, or what an operator asked for, as a run. */
 export function oneTick(
   { tick, operation, backfill }: Pick<HeldTick, "tick" | "operation" | "backfill">,

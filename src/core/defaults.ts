@@ -137,6 +137,14 @@ export const defaults = {
   /** It looks at so many at a time, with a pause between, in ms: a million in four minutes, at a few percent of a core. */
   zoneCheckLimit: 500,
   zoneCheckPauseMs: 100,
+  /** A look that has not gone on for so long, in ms, has died with its process. */
+  zoneLookMs: 10 * minuteMs,
+  /** How often a process reads which versions there are, in ms: it costs one read. */
+  zoneReadMs: hourMs,
+  /** A version that no process has renewed for so long, in ms, is there no more. */
+  zoneMarkMs: 7 * dayMs,
+  /** So long, in ms, a version counts as new to the store: processes without a janitor may still have others. */
+  zoneSettlesMs: 3 * dayMs,
   /** Days and instants that one `except` may name: its rule is stored with every schedule, and read in every fire. */
   excludedMax: 5_000,
   /** Rules within rules, and rules in all, that one rule may be made of. */

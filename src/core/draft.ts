@@ -1,13 +1,12 @@
 // One schedule's step in the making: its ticks pass the overlap gate one after another, and what they do is collected.
 import { skippedEvents } from "./audit.ts";
-import { oneTick, type SkippedTicks } from "./catch-up.ts";
+import { missedIn, oneTick, type SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import type { NewEvent } from "./events.ts";
 import type { LimitHit } from "./guardrails.ts";
 import { type JobId, operationJobId, tickJobId } from "./id.ts";
 import type { NewJob } from "./job.ts";
 import { overlapGate } from "./overlap.ts";
-import { missedIn } from "./saving.ts";
 import { type HeldTick, isBeyondMax, type OverlapPolicy, type Schedule, type Unfinished } from "./schedule.ts";
 import { type DueSchedule, type FiredTick, type FireStep, unchanged } from "./step.ts";
 

@@ -224,8 +224,8 @@ export class StateConflictError extends PunctualError {
 }
 
 /**
- * A tenant's guardrail refuses; `details` has `limit`, `max` and `value`; of a trigger or backfill without room for its
- * jobs, `limit` and the `room` that is left.
+ * A tenant's guardrail refuses; `details` has `limit`, `max`, `value` and `tenant`; of a backfill that met it midway, how many
+ * jobs were `made`, and `madeThrough` which tick.
  */
 export class LimitExceededError extends PunctualError {
   constructor(message: string, options: ErrorOptions) {

@@ -1,9 +1,8 @@
 // Firing, as a pure decision: (schedule, now, its unfinished jobs) -> next cursor, jobs to insert, what was skipped
 // and why. Engines apply a step in one atomic write that compares incarnation, revision and cursor.
-import { dueTicks, oneTick, type SkippedTicks } from "./catch-up.ts";
+import { dueTicks, missedIn, oneTick, type SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { Draft, tickEvents } from "./draft.ts";
-import { missedIn } from "./saving.ts";
 import { advance, hasReachedMax, nextTickOfRule, type Schedule, withoutNext } from "./schedule.ts";
 import type { Decide, DueSchedule, FireStep } from "./step.ts";
 import { jitterOffsetMs, seedOf } from "./tick.ts";

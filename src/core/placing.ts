@@ -1,6 +1,6 @@
 // Placing a schedule's next tick anew, where other zone rules have placed it (S13): no wall time that was done is done
 // again, and a tick that the rules of this process put before what was done is told (S4).
-import type { SkippedTicks } from "./catch-up.ts";
+import { missedIn, type SkippedTicks } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { getZone, withZones, Zone } from "./cron/zone.ts";
 import { defaults } from "./defaults.ts";
@@ -28,7 +28,7 @@ export function retimed(schedule: Schedule, zoneData: string | undefined): Place
   // Where the clocks show now what they showed then nothing has moved, be it for the second time.
   const doneTo = zone.offsetAt(after) === offset ? after : instantOf(zone, wall);
   const skipped = doneTo < after ? passedOver(schedule, doneTo, zoneBefore(zone, offset, doneTo)) : [];
-  const missed = skipped.reduce((sum, run) => sum + run.count, schedule.missed);
+  const missed = schedule.missed + missedIn(skipped);
   const resumed = { ...schedule, missed, cursor: { ...cursor, after: Math.max(after, doneTo) } };
   return { schedule: replan(resumed, zoneData), skipped };
 }

@@ -1,5 +1,5 @@
 // Saving a schedule: the pure decision what a put does to what is stored, and which ticks it gives up.
-import { oneTick, type SkippedTicks, type SkipReason, ticksGivenUp } from "./catch-up.ts";
+import { missedIn, oneTick, type SkippedTicks, type SkipReason, ticksGivenUp } from "./catch-up.ts";
 import type { Millis } from "./clock.ts";
 import { canonicalJson, sameJson } from "./payload.ts";
 import { type Placed, retimed } from "./placing.ts";
@@ -94,11 +94,6 @@ function placed(changed: Schedule, existing: Schedule, zoneData: string | undefi
   const rules = placedBy(cursor.zoneRules, changed.definition.rule, zoneData);
   if (rules === "newer" && cursor.nextAt !== undefined) return { schedule: changed, skipped: [] };
   return rules === "own" ? planned() : retimed(changed, zoneData);
-}
-
-/** How many ticks of the rule some runs hold: what operators asked for beside it is none. */
-export function missedIn(runs: readonly SkippedTicks[]): number {
-  return runs.reduce((sum, run) => sum + (run.trigger === true || run.backfill === true ? 0 : run.count), 0);
 }
 
 /** Where the cursor goes, and the run of ticks that it jumps over. */

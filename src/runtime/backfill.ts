@@ -69,6 +69,9 @@ export async function backfillSchedule(
 ): Promise<BackfillResult> {
   const asked = checkBackfill(options);
   const { due, now } = await readDue(host, ref, asked.overlap);
+  if (asked.to > now + defaults.tickLateMs) {
+    throw new InvalidInputError("to must not be in the future: ticks to come fire by themselves", { field: "to" });
+  }
   const { schedule } = due;
   const backfill: Backfill = {
     operation: mintToken(host.entropy()),
@@ -79,9 +82,6 @@ export async function backfillSchedule(
     priority: asked.priority,
     actor: options.actor,
   };
-  if (asked.to > now + defaults.tickLateMs) {
-    throw new InvalidInputError("to must not be in the future: ticks to come fire by themselves", { field: "to" });
-  }
   const plan = planBackfill(due, backfill, now);
   await checkHorizon(host, ref, plan.at(-1)?.fired.at(-1)?.dueAt, now);
   if (asked.dryRun)

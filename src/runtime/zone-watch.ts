@@ -13,14 +13,6 @@ import type { SchedulerEvents } from "./events.ts";
 /** Marks of versions of the time zone data that have looked at the store begin so; the version comes after. */
 export const zoneMarkPrefix = "zone-data/";
 
-/** A look that has not gone on for so long, in ms, has died with its process. */
-const lookingMs = 10 * 60_000;
-/** How often a process reads the marks, in ms. */
-const readMs = 60 * 60_000;
-/** A mark that nobody renews is gone after so long, in ms: no process of its version runs any more. */
-const markMs = 7 * 24 * 60 * 60_000;
-/** So long, in ms, a version is taken to be new in the store: processes without a janitor may still have others. */
-const settlesMs = 3 * 24 * 60 * 60_000;
 const marksMax = 50;
 
 /** What a mark says. */
@@ -75,10 +67,10 @@ export class ZoneWatch {
     );
     await this.#retime(page.items.filter((schedule) => needsRetiming(schedule, zoneData)));
     if (page.next === undefined) {
-      await this.#put({ since, lookedAt: await engine.now() }, mark.revision, markMs);
+      await this.#put({ since, lookedAt: await engine.now() }, mark.revision, defaults.zoneMarkMs);
       return false;
     }
-    const kept = await this.#put({ since }, mark.revision, lookingMs);
+    const kept = await this.#put({ since }, mark.revision, defaults.zoneLookMs);
     if (kept !== undefined) this.#looking = { mark: kept, since, cursor: page.next };
     return kept !== undefined;
   }
@@ -86,7 +78,7 @@ export class ZoneWatch {
   /** Takes the mark of this version when there is something to look at and nobody else does. */
   async #begin(): Promise<Looking | undefined> {
     const { engine, clock } = this.#options;
-    if (clock.monotonic() - this.#readAt < readMs) return undefined;
+    if (clock.monotonic() - this.#readAt < defaults.zoneReadMs) return undefined;
     const { items } = await engine.records.list(zoneMarkPrefix, { limit: marksMax });
     const now = await engine.now();
     this.#readAt = clock.monotonic();
@@ -94,11 +86,11 @@ export class ZoneWatch {
     const { since, lookedAt } = own === undefined ? { since: now, lookedAt: 0 } : readMark(own.value);
     if (lookedAt === undefined || now - lookedAt < defaults.zoneCheckMs) return undefined;
     const expected = own?.revision ?? "absent";
-    if (own !== undefined && items.length === 1 && now - since > settlesMs) {
-      await this.#put({ since, lookedAt: now }, expected, markMs);
+    if (own !== undefined && items.length === 1 && now - since > defaults.zoneSettlesMs) {
+      await this.#put({ since, lookedAt: now }, expected, defaults.zoneMarkMs);
       return undefined;
     }
-    const mark = await this.#put({ since }, expected, lookingMs);
+    const mark = await this.#put({ since }, expected, defaults.zoneLookMs);
     return mark === undefined ? undefined : { mark, since };
   }
 
