@@ -152,6 +152,8 @@ const active: Chapter["facts"] = [
     clock.advance(minuteMs);
     await fire(engine);
     assert.equal(await outcome({ id: "b" }), "created");
+    const ended = (await storedSchedule(engine)).definition;
+    assert.equal(await outcome({ definition: { ...ended, priority: 1 } }), "updated");
     assert.equal(await outcome({ definition: definition() }), "limit");
     await engine.schedules.remove([{ tenant, id: "b" }]);
     assert.equal(await outcome({ definition: definition() }), "updated");
