@@ -99,6 +99,35 @@ export const defaults = {
   /** An idempotencyKey is remembered this long, in ms, whatever retention does. */
   idempotencyMs: dayMs,
 
+  /** The postgres engine's time limits, in ms, and its connections. */
+  postgres: {
+    /** Of a statement, by the server. */
+    statementTimeoutMs: 10 * secondMs,
+    /** Of a statement until it is answered, by us: a server that hangs must not hang a process. */
+    answerTimeoutMs: 12 * secondMs,
+    /** Of waiting for a row that another transaction holds. */
+    lockTimeoutMs: secondMs,
+    /** The same for several calls in one transaction, and then for each of them by itself. */
+    batchPatienceMs: 200,
+    alonePatienceMs: 100,
+    /** Of a transaction of ours whose process has stopped between two statements: its locks go. */
+    idleInTransactionMs: 10 * secondMs,
+    connectTimeoutMs: 5 * secondMs,
+    /** After so many calls of a process, what they have counted is folded into the counters of lanes. */
+    foldEvery: 500,
+    /** After so long a claim looks again for jobs that another transaction holds. */
+    heldRetryMs: 200,
+    /** Connections of one engine at most, one for LISTEN apart. */
+    poolMax: 6,
+    /** Between two notices of one queue to other processes: a NOTIFY takes a lock on the whole database. */
+    notifyEveryMs: 10,
+    /** How often a listening connection is tried, and how long an answer may take. */
+    listenProbeMs: 10 * secondMs,
+    listenAnswerMs: 2 * secondMs,
+    /** Behind a pooler that passes no notifications on, listening is tried again so seldom. */
+    listenRetryMs: 5 * minuteMs,
+  },
+
   /** Finished jobs kept per queue, and the age at which completed ones go, in ms. */
   completedCountMax: 100,
   completedAgeMsMax: dayMs,

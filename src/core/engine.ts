@@ -56,6 +56,13 @@ export interface Engine<Tx = never> {
    * For engines inside a test's process, on a clock of its own.
    */
   readonly signalsAll?: boolean;
+  /**
+   * The same contract as one tenant's, once opened, where the store itself keeps tenants apart (N3): a tenant's handle
+   * makes its calls through it. Absent: what names a tenant is all there is to it.
+   */
+  ofTenant?(
+    tenant: TenantId,
+  ): Pick<Engine, "jobs" | "schedules" | "queues" | "tenants" | "records" | "events" | "inspection" | "now">;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
   using?(
     tx: Tx,

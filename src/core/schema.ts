@@ -29,4 +29,6 @@ export interface SchemaState {
   /** Applied steps that only a newer version knows. */
   readonly unknown: readonly Pick<MigrationStep, "id" | "name" | "breaking">[];
   readonly drift: readonly SchemaDrift[];
+  /** Why nobody could look for drift; absent when it was looked for. */
+  readonly unchecked?: string | undefined;
 }

@@ -4,8 +4,7 @@ import type { Millis } from "./clock.ts";
 import type { StoredEvent } from "./events.ts";
 import { hash128 } from "./hash.ts";
 import type { JobId } from "./id.ts";
-import { isFinished, type Job } from "./job.ts";
-import { decodeCursor, encodeCursor } from "./page.ts";
+import type { Job } from "./job.ts";
 import { canonicalJson } from "./payload.ts";
 import type { LaneCounts, Queue, RateWindow } from "./queue.ts";
 import type { Schedule } from "./schedule.ts";
@@ -151,60 +150,23 @@ export function compareNames(a: TransferName, b: TransferName): number {
   for (const [index, part] of a.entries()) {
     const other = b[index];
     if (part === other || other === undefined) continue;
+    if (typeof part === "string" && typeof other === "string") return compareTexts(part, other);
     return part < other ? -1 : 1;
   }
   return 0;
 }
 
-/** Reads the items of one kind beyond a name (from the first when there is none), in order, `limit` at most. */
-export type ReadKind = (kind: TransferKind, after: TransferName | undefined, limit: number) => readonly TransferItem[];
-
-/** Makes a page out of an engine's ways to read each kind. @throws InvalidInputError for a cursor that is none */
-export function readPageOf(request: TransferRequest, read: ReadKind): TransferPage {
-  let after = request.cursor === undefined ? undefined : decodePlace(request.cursor);
-  const items: TransferItem[] = [];
-  for (const kind of transferKinds.slice(after === undefined ? 0 : transferKinds.indexOf(after.kind))) {
-    const beyond = after?.kind === kind ? after.name : undefined;
-    items.push(...read(kind, beyond, request.limit - items.length).map(plainItem));
-    const last = items.at(-1);
-    if (items.length >= request.limit && last !== undefined) return { items, next: encodePlace(positionOf(last)) };
-    after = undefined;
-  }
-  return { items };
+/** Unequal texts by their code points, as databases compare their bytes; `<` would go by halves of surrogate pairs. */
+function compareTexts(a: string, b: string): number {
+  let index = 0;
+  while (index < a.length && a.charCodeAt(index) === b.charCodeAt(index)) index++;
+  return rank(a.charCodeAt(index)) - rank(b.charCodeAt(index)) < 0 ? -1 : 1;
 }
 
-function encodePlace({ kind, name }: TransferPosition): string {
-  return encodeCursor([kind, ...name]);
-}
-
-function decodePlace(cursor: string): TransferPosition {
-  for (const length of [2, 3]) {
-    try {
-      const [first, ...name] = decodeCursor(cursor, length);
-      const kind = transferKinds.find((each) => each === first);
-      if (kind !== undefined) return { kind, name };
-    } catch {
-      // It may be of the other length.
-    }
-  }
-  // Refuses it in the words of every listing.
-  return { kind: "queue", name: decodeCursor(cursor, 0) };
-}
-
-/** The item without what engines may or may not keep: empty members, and the lease of a job that is over. */
-function plainItem(item: TransferItem): TransferItem {
-  return item.kind === "job" ? { ...item, job: plainJob(item.job) } : item;
-}
-
-function plainJob(job: Job): Job {
-  const { started, cancelRequested, successor, ...rest } = job;
-  const flags = {
-    ...(cancelRequested === true ? { cancelRequested } : {}),
-    ...(successor === true ? { successor } : {}),
-  };
-  if (!isFinished(job.state)) return { ...rest, ...flags, ...(started === undefined ? {} : { started }) };
-  const { worker: _worker, claimedAt: _claimedAt, leaseUntil: _leaseUntil, ...ended } = rest;
-  return { ...ended, ...flags };
+/** A half of a surrogate pair comes behind every other unit; the end of a text before all. */
+function rank(unit: number): number {
+  if (Number.isNaN(unit)) return -1;
+  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x10000 : unit;
 }
 
 /** The text of an item: equal items of any two engines have equal texts. */

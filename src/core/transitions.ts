@@ -15,16 +15,19 @@ import {
 } from "./job.ts";
 import type { Keep, Settlement } from "./settling.ts";
 
+/** Whose lease a claim begins, and how long it is. */
+export interface Claim {
+  readonly token: Token;
+  readonly worker: string;
+  readonly leaseMs: number;
+  readonly startsNow: boolean;
+}
+
 /**
  * A job after a claim at `now` (J2). One whose lease had ended is recovered, one whose lease was given up too: it may
  * have crashed its worker.
  */
-export function applyClaim(
-  job: Job,
-  claim: { readonly token: Token; readonly worker: string; readonly leaseMs: number; readonly startsNow: boolean },
-  now: Millis,
-  ref?: LeaseRef,
-): ClaimedJob {
+export function applyClaim(job: Job, claim: Claim, now: Millis, ref?: LeaseRef): ClaimedJob {
   const recovered = job.state === "active";
   return {
     ...job,

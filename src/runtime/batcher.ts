@@ -1,5 +1,6 @@
 // Collects concurrent calls while one is in flight: no added wait at low load, large batches at high load.
 import { isPunctualError } from "../core/errors.ts";
+import { PartialFailure, settleOne } from "../core/partial-failure.ts";
 
 export interface BatcherOptions<Item, Answer> {
   /** Sends a batch; answers in the same order. */
@@ -64,6 +65,10 @@ export class Batcher<Item, Answer> {
       const answers = await sent;
       for (const [index, { resolve }] of batch.entries()) resolve(answers[index] as Answer);
     } catch (error) {
+      if (error instanceof PartialFailure) {
+        for (const [index, waiting] of batch.entries()) settleOne(error.each[index], waiting);
+        return;
+      }
       if (batch.length === 1 || !isRefusal(error)) {
         for (const { reject } of batch) reject(error);
         return;

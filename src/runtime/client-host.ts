@@ -1,23 +1,23 @@
 // What the clients of one scheduler share, and the tenant that a call is about.
 
 import { shown } from "../core/duration.ts";
-import type { Engine, Insert, InsertAnswer } from "../core/engine.ts";
+import type { Engine } from "../core/engine.ts";
 import { hasCode, InvalidInputError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Guardrails } from "../core/guardrails.ts";
 import type { Entropy } from "../core/id.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
-import type { Batcher } from "./batcher.ts";
 import { type RuntimeClock, sleep } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
 import type { SchedulerEvents } from "./events.ts";
+import type { Inserts } from "./inserts.ts";
 
 /** What the clients of one scheduler share. */
 export interface ClientHost {
   /** The engine, opened by the first call. */
   engine(): Promise<Pick<Engine<never>, "jobs" | "schedules" | "queues" | "tenants" | "now" | "events" | "watch">>;
   /** Collects concurrent inserts; absent inside a caller's transaction. */
-  readonly inserts: Batcher<Insert, InsertAnswer> | undefined;
+  readonly inserts: Pick<Inserts, "add"> | undefined;
   readonly emitter: Emitter<SchedulerEvents>;
   readonly entropy: () => Entropy;
   /** The store's now, as estimated. */

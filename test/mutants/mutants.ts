@@ -44,7 +44,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "sqlite settles without the fence",
     promise: "J3",
-    file: "src/engines/sqlite/settle.ts",
+    file: "src/core/steps/settle.ts",
     find: 'if (!holds(lease, job)) return { outcome: "lost" };',
     replace: "",
     tests: sqliteEngine,
@@ -76,8 +76,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "sqlite fires a step that has been overtaken",
     promise: "S2",
-    file: "src/engines/sqlite/schedules.ts",
-    find: "  if (!isUnmoved(tx, step.from)) return false;\n",
+    file: "src/core/steps/schedules.ts",
+    find: "  if (!ledger.isUnmoved(step.from)) return false;\n",
     replace: "",
     tests: sqliteEngine,
   },
@@ -562,9 +562,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "ticks that are not told what room there is",
     promise: "N2",
-    file: "src/engines/sqlite/schedules.ts",
+    file: "src/core/steps/schedules.ts",
     find: "if (maxPendingJobs === undefined) return { schedule, unfinished };",
-    replace: "if (tx.now > 0 || maxPendingJobs === undefined) return { schedule, unfinished };",
+    replace: "if (ledger.now > 0 || maxPendingJobs === undefined) return { schedule, unfinished };",
     tests: sqliteEngine,
     expect: "N2",
   },

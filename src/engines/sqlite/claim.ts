@@ -4,13 +4,16 @@ import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob } from "../../core/job.ts";
 import { everyQueue, isLimited, type Queue, type RateWindow, rateAllowance, spendRate } from "../../core/queue.ts";
-import { applyClaim, failDamaged, isLost, supersedeExpired } from "../../core/transitions.ts";
-import { endJob } from "./ending.ts";
+import { endJob } from "../../core/steps/ending.ts";
+import { recoverLease } from "../../core/steps/recovery.ts";
+import { damagedReason } from "../../core/stored-job.ts";
+import { applyClaim, type Claim, failDamaged, isLost } from "../../core/transitions.ts";
 import { giveUpAt, giveUpPlaces } from "./held-places.ts";
-import { earliest, saveJob, slotsOf } from "./job-table.ts";
+import { earliest } from "./job-table.ts";
+import { ledgerOf } from "./ledger.ts";
 import { checkEpoch } from "./migrations/migrate.ts";
 import { findQueue, saveWindow } from "./queues.ts";
-import { damagedReason, type JobRow, jobColumns, type Stored, toJob, toStored } from "./rows.ts";
+import { type JobRow, jobColumns, type Stored, toJob, toStored } from "./rows.ts";
 import { countTaken, hasClaimable, inTurn, isSlotWanted, shareReady, waitingRegainAt } from "./sharing.ts";
 import type { Tx } from "./tx.ts";
 
@@ -140,7 +143,7 @@ function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): 
     while (queue.leaseUntil !== undefined && queue.leaseUntil <= tx.now) {
       const stored = expired(tx, queue.name);
       if (stored === undefined) break;
-      const recovered = recover(tx, stored, request);
+      const recovered = recoverLease(ledgerOf(tx), stored, leaseFor(request, true), stored.seq);
       if (recovered !== undefined) {
         spend(tx, queue, 1);
         tx.tenants.spend(recovered.tenant, 1);
@@ -163,22 +166,7 @@ function expired({ connection, tenants, now }: Tx, queue: string): Stored | unde
   }
 }
 
-function recover(tx: Tx, stored: Stored, request: ClaimRequest): ClaimedJob | undefined {
-  const { job } = stored;
-  if (slotsOf(tx, job).successor !== undefined) {
-    endJob(tx, supersedeExpired(job, tx.now), stored);
-    return undefined;
-  }
-  if (stored.damaged === true) {
-    endJob(tx, failDamaged(job, damagedReason, tx.now), stored);
-    return undefined;
-  }
-  const claimed = applyClaim(job, leaseFor(request, true), tx.now, stored.seq);
-  saveJob(tx, claimed, stored);
-  return claimed;
-}
-
-function leaseFor({ claimId, worker, leaseMs }: ClaimRequest, startsNow: boolean) {
+function leaseFor({ claimId, worker, leaseMs }: ClaimRequest, startsNow: boolean): Claim {
   return { token: claimId, worker, leaseMs, startsNow };
 }
 
@@ -218,7 +206,7 @@ function take(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): Claime
     if (lost !== undefined && before > 0) continue;
     for (const { seq, job, damaged } of lost === undefined ? turns : [lost]) {
       if (damaged) {
-        endJob(tx, failDamaged(job, damagedReason, tx.now), { seq, place: "ready", job });
+        endJob(ledgerOf(tx), failDamaged(job, damagedReason, tx.now), { seq, place: "ready", job });
         continue;
       }
       bytes += job.input.length;

@@ -4,10 +4,10 @@ import type { Millis } from "../../core/clock.ts";
 import type { Job } from "../../core/job.ts";
 import { holds } from "../../core/lease.ts";
 import type { Settlement } from "../../core/settling.ts";
+import { detailOf, fromDetail, isKept } from "../../core/stored-job.ts";
 import { applySettlement } from "../../core/transitions.ts";
 import { type Fence, readFencesAt } from "./fence.ts";
 import { wakeLimited } from "./queues.ts";
-import { detailOf, fromDetail, isKept } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
 // What a completion leaves as it was is copied where it lies.

@@ -1,9 +1,9 @@
-// Extending leases: those that still hold are lengthened, and what their attempts report is stored.
+// Extending leases: those that still hold are lengthened; what their attempts report is stored step by step.
 import type { ExtendOutcome, Extension } from "../../core/engine.ts";
 import { holds } from "../../core/lease.ts";
-import { appendLog } from "../../core/transitions.ts";
+import { extendLease } from "../../core/steps/extend.ts";
 import { type Fence, readFences } from "./fence.ts";
-import { findLive, saveJob } from "./job-table.ts";
+import { ledgerOf } from "./ledger.ts";
 import type { Tx } from "./tx.ts";
 
 // A lease may be extended twice in one call: what one of them reports as started stays so.
@@ -19,16 +19,9 @@ export function extendAll(tx: Tx, extensions: readonly Extension[], leaseMs: num
 }
 
 function extend(tx: Tx, extension: Extension, fence: Fence | undefined, leaseMs: number): ExtendOutcome {
-  const { lease, progress, log = [] } = extension;
+  const { lease, started, progress, log = [] } = extension;
   if (fence === undefined || !holds(lease, fence)) return "lost";
-  const leaseUntil = tx.now + leaseMs;
-  const started = extension.started === true;
-  const stored = progress === undefined && log.length === 0 ? undefined : findLive(tx, lease.id);
-  if (stored === undefined) tx.connection.run(extendStatement, leaseUntil, Number(started), fence.seq);
-  else {
-    const { job } = stored;
-    const reported = { progress: progress ?? job.progress, log: appendLog(job.log, log) };
-    saveJob(tx, { ...job, ...reported, leaseUntil, started: started || job.started === true }, stored);
-  }
+  if (progress !== undefined || log.length > 0) return extendLease(ledgerOf(tx), extension, leaseMs);
+  tx.connection.run(extendStatement, tx.now + leaseMs, Number(started === true), fence.seq);
   return fence.cancelRequested ? "cancelling" : "held";
 }

@@ -1,7 +1,7 @@
 // What a fence looks at, read without the rest of a job: for core's `holds`, many at a time.
 import type { JobId } from "../../core/id.ts";
 import type { LeaseState } from "../../core/lease.ts";
-import { type Place, stateOf } from "./rows.ts";
+import { type Place, stateOf } from "../../core/stored-job.ts";
 import type { Tx } from "./tx.ts";
 
 const fencesStatement = `-- jobs.fences

@@ -4,8 +4,8 @@ import { defaults } from "../../core/defaults.ts";
 import { formatDuration } from "../../core/duration.ts";
 import { type Finding, fine } from "../../core/findings.ts";
 import { jobIdFromBytes, jobIdFromHex } from "../../core/id.ts";
+import { isDamaged } from "../../core/stored-job.ts";
 import type { Connection } from "./database.ts";
-import { isDamaged } from "./rows.ts";
 import { readableSchedule, type ScheduleRow } from "./schedule-table.ts";
 import type { Tx } from "./tx.ts";
 

@@ -3,10 +3,10 @@ import { purgedJobsEvent } from "../../core/audit.ts";
 import type { FinishedPurge, PurgeAnswer } from "../../core/engine.ts";
 import type { NewEvent } from "../../core/events.ts";
 import { decodeCursor, encodeCursor } from "../../core/page.ts";
+import { type Place, stateOf } from "../../core/stored-job.ts";
 import type { Connection } from "./database.ts";
 import { type End, findSources, type Group, groupConditions, type Source } from "./finished-sources.ts";
 import type { Lanes } from "./lanes.ts";
-import { type Place, stateOf } from "./rows.ts";
 
 /** The part of a transaction that a purge works with. */
 interface Step {

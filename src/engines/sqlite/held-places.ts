@@ -1,16 +1,12 @@
 // Places of a tenant's concurrency that dead workers hold: their leases have ended, and nobody recovers them, as the
 // queue is paused or not served. Who serves it has a lease's time to; then a claim that wants the place gives it up.
 
-import { waitsAgainEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { ClaimRequest } from "../../core/engine.ts";
-import { isFinished } from "../../core/job.ts";
-import { failDamaged, giveUpLease } from "../../core/transitions.ts";
-import { endJob } from "./ending.ts";
-import { saveJob, slotsOf } from "./job-table.ts";
+import { giveUpPlace } from "../../core/steps/recovery.ts";
+import { ledgerOf } from "./ledger.ts";
 import { waitsForPlace } from "./limited-lanes.ts";
-import { wakeLimited } from "./queues.ts";
-import { damagedReason, type JobRow, jobColumns, type Stored, toStored } from "./rows.ts";
+import { type JobRow, jobColumns, type Stored, toStored } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
 /** Leases that one claim gives up, at most. */
@@ -46,10 +42,11 @@ ${queues} SELECT min((
 /** Gives up places for which jobs of the claim's queues wait: their jobs wait again, and are no longer the worker's. */
 export function giveUpPlaces(tx: Tx, open: readonly string[], request: ClaimRequest): void {
   if (!tx.tenants.limitAny || !anyEnded(tx, request) || !isWanted(tx, open, request)) return;
+  const ledger = ledgerOf(tx);
   for (const stored of holding(tx, open, request, givenUpMax)) {
     const { tenant } = stored.job;
     // As many as are wanted: another of the same tenant may have made room.
-    if (tx.tenants.allowsRecovery(tenant) && tx.tenants.room(tenant)?.jobs === 0) giveUp(tx, stored);
+    if (tx.tenants.allowsRecovery(tenant) && tx.tenants.room(tenant)?.jobs === 0) giveUpPlace(ledger, stored);
   }
 }
 
@@ -76,16 +73,4 @@ function anyEnded({ connection, now }: Tx, { leaseMs }: ClaimRequest): boolean {
 function holding({ connection, now }: Tx, open: readonly string[], { leaseMs }: ClaimRequest, limit: number): Stored[] {
   const values = [now - leaseMs, now, JSON.stringify(open), limit];
   return connection.tuples<JobRow>(heldStatement, ...values).map(toStored);
-}
-
-function giveUp(tx: Tx, stored: Stored): void {
-  const { job, damaged } = stored;
-  const after = giveUpLease(job, tx.now, slotsOf(tx, job).successor !== undefined);
-  if (isFinished(after.state)) endJob(tx, after, stored);
-  else if (damaged === true) endJob(tx, failDamaged(job, damagedReason, tx.now), stored);
-  else {
-    saveJob(tx, after, stored);
-    if (tx.auditsAll) tx.append(waitsAgainEvent(after, { outcome: "release" }, tx.now));
-  }
-  wakeLimited(tx, job.queue);
 }

@@ -1,14 +1,13 @@
-// Inserting jobs: repeats, idempotency keys, the two slots of a key, limits; and the straight path of those that have none.
+// Inserting jobs: those without a key or a limit straight, many rows at once; all others step by step.
 import { scheduledEvent } from "../../core/audit.ts";
-import { defaults } from "../../core/defaults.ts";
 import type { Insert, InsertAnswer, InsertedJob } from "../../core/engine.ts";
-import { countLimit, type Guardrails, shapeLimit } from "../../core/guardrails.ts";
-import { type JobId, jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
-import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
-import { Refusal } from "../../core/refusal.ts";
+import { type JobId, jobIdToBytes } from "../../core/id.ts";
+import { beginJob, type Job, type NewJob } from "../../core/job.ts";
+import { insertedAs, insertTogether, limitsJobs } from "../../core/steps/insert.ts";
+import { detailOf, placeOf } from "../../core/stored-job.ts";
 import { BulkInsert, bulkStatements } from "./bulk-insert.ts";
-import { findJob, findReplaced, isStored, saveJob, slotsOf } from "./job-table.ts";
-import { detailOf, placeOf, type Stored } from "./rows.ts";
+import { findJob, isStored } from "./job-table.ts";
+import { ledgerOf } from "./ledger.ts";
 import type { Tx } from "./tx.ts";
 
 const straightStatements = bulkStatements("jobs.insert", "punctual_jobs", [
@@ -28,31 +27,20 @@ const straightStatements = bulkStatements("jobs.insert", "punctual_jobs", [
   "detail",
 ]);
 
-const usedKeyStatement = `-- idempotency.find
-SELECT body, job, due_at FROM punctual_idempotency WHERE tenant = ? AND key = ? AND expires_at > ?`;
-
-const rememberStatement = `-- idempotency.remember
-INSERT INTO punctual_idempotency (tenant, key, body, job, due_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT (tenant, key) DO UPDATE SET
-  body = excluded.body, job = excluded.job, due_at = excluded.due_at, expires_at = excluded.expires_at`;
-
 /** Inserts each entry's jobs together or not at all. */
 export function insertAll(tx: Tx, inserts: readonly Insert[]): InsertAnswer[] {
   const straight = new StraightInsert(tx);
+  const ledger = ledgerOf(tx);
   const answers = inserts.map(({ jobs, guardrails: given }): InsertAnswer => {
     const guardrails = tx.tenants.guardrails(jobs[0]?.tenant ?? "", given);
     if (!limitsJobs(guardrails) && jobs.every((job) => straight.takes(job))) {
       return { outcome: "inserted", jobs: jobs.map((job) => straight.insert(job)) };
     }
     straight.mix();
-    return insertTogether(tx, jobs, guardrails);
+    return insertTogether(ledger, jobs, guardrails);
   });
   straight.flush();
   return answers;
-}
-
-function limitsJobs({ maxPendingJobs, maxHorizonMs, payloadBytesMax }: Guardrails): boolean {
-  return maxPendingJobs !== undefined || maxHorizonMs !== undefined || payloadBytesMax !== undefined;
 }
 
 /**
@@ -82,7 +70,7 @@ class StraightInsert {
       // The same id twice in one list: the second finds the first.
       this.flush();
       const repeated = findJob(tx, job.id);
-      if (repeated !== undefined) return answer("created", repeated.job);
+      if (repeated !== undefined) return insertedAs("created", repeated.job);
     }
     this.#own.add(job.id);
     const created = beginJob(job, tx.now);
@@ -128,107 +116,4 @@ class StraightInsert {
     tx.wake(job.queue, job.dueAt);
     if (tx.auditsAll) tx.append(scheduledEvent(job, "created", tx.now));
   }
-}
-
-function insertTogether(tx: Tx, jobs: readonly NewJob[], guardrails: Guardrails | undefined): InsertAnswer {
-  let index = 0;
-  const insertEach = (): InsertAnswer => {
-    const inserted: InsertedJob[] = [];
-    for (; index < jobs.length; index++) {
-      const job = jobs[index];
-      if (job !== undefined) inserted.push(insertJob(tx, job, guardrails));
-    }
-    return { outcome: "inserted", jobs: inserted };
-  };
-  try {
-    // A single job is refused before anything of it is written.
-    return jobs.length === 1 ? insertEach() : tx.part(insertEach);
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    return error.answer(index);
-  }
-}
-
-/**
- * @param guardrails those that hold for its tenant; absent for what a schedule makes, which its firing has allowed
- * @throws Refusal, before anything is written
- */
-export function insertJob(tx: Tx, job: NewJob, guardrails: Guardrails | undefined): InsertedJob {
-  const repeated = findJob(tx, job.id);
-  if (repeated !== undefined) {
-    if (repeated.job.tenant !== job.tenant) throw new Refusal({ outcome: "idempotency-mismatch" });
-    return answer("created", repeated.job);
-  }
-  const replaced = findReplaced(tx, job.id);
-  if (replaced !== undefined) return answer("replaced", replaced.job);
-
-  const used = usedKey(tx, job);
-  if (used !== undefined) return used;
-
-  const { current, successor } = slotsOf(tx, job);
-  const inserted =
-    current === undefined ? create(tx, job, guardrails) : resolveConflict(tx, job, guardrails, current, successor);
-  if (job.idempotency !== undefined) {
-    tx.connection.run(
-      rememberStatement,
-      job.tenant,
-      job.idempotency.key,
-      job.idempotency.body,
-      jobIdToBytes(inserted.id),
-      inserted.dueAt,
-      tx.now + defaults.idempotencyMs,
-    );
-  }
-  return inserted;
-}
-
-function resolveConflict(
-  tx: Tx,
-  job: NewJob,
-  guardrails: Guardrails | undefined,
-  current: Stored,
-  successor: Stored | undefined,
-): InsertedJob {
-  if (job.onConflict === "error") throw new Refusal({ outcome: "key-in-use", id: current.job.id });
-  if (job.onConflict !== "replace") return answer("existing", current.job);
-  if (current.job.state === "pending") return replace(tx, job, guardrails, current);
-  return successor === undefined ? create(tx, job, guardrails, true) : replace(tx, job, guardrails, successor);
-}
-
-function replace(tx: Tx, job: NewJob, guardrails: Guardrails | undefined, before: Stored): InsertedJob {
-  checkShape(tx, job, guardrails);
-  const after = replaceJob(before.job, job, tx.now);
-  saveJob(tx, after, before);
-  if (tx.auditsAll) tx.append(scheduledEvent(after, "replaced", tx.now));
-  return answer("replaced", after);
-}
-
-function create(tx: Tx, job: NewJob, guardrails: Guardrails | undefined, successor?: true): InsertedJob {
-  checkShape(tx, job, guardrails);
-  if (guardrails?.maxPendingJobs !== undefined) {
-    const hit = countLimit("maxPendingJobs", guardrails, tx.lanes.unfinished(job.tenant) + 1);
-    if (hit !== undefined) throw new Refusal({ outcome: "limit", ...hit });
-  }
-  const created = { ...beginJob(job, tx.now), successor };
-  saveJob(tx, created);
-  if (tx.auditsAll) tx.append(scheduledEvent(created, "created", tx.now));
-  return answer("created", created);
-}
-
-function checkShape(tx: Tx, job: NewJob, guardrails: Guardrails | undefined): void {
-  const hit = shapeLimit(job, guardrails, tx.now);
-  if (hit !== undefined) throw new Refusal({ outcome: "limit", ...hit });
-}
-
-function usedKey(tx: Tx, job: NewJob): InsertedJob | undefined {
-  if (job.idempotency === undefined) return undefined;
-  type Row = { readonly body: string; readonly job: Uint8Array; readonly due_at: number };
-  const used = tx.connection.get<Row>(usedKeyStatement, job.tenant, job.idempotency.key, tx.now);
-  if (used === undefined) return undefined;
-  if (used.body !== job.idempotency.body) throw new Refusal({ outcome: "idempotency-mismatch" });
-  return { outcome: "existing", id: jobIdFromBytes(used.job), dueAt: used.due_at };
-}
-
-function answer(outcome: InsertedJob["outcome"], job: Job): InsertedJob {
-  return { outcome, id: job.id, dueAt: job.dueAt, ...(job.successor === true ? { successor: true } : {}) };
 }

@@ -2,9 +2,9 @@
 import type { Millis } from "../../core/clock.ts";
 import type { JobFilter } from "../../core/engine.ts";
 import { isFinished, type JobState } from "../../core/job.ts";
+import type { Place } from "../../core/stored-job.ts";
 import type { Value } from "./database.ts";
 import { filterOf, filterValue, whenGiven } from "./listing.ts";
-import type { Place } from "./rows.ts";
 
 /** The head of a statement that `jobConditions` or `finishedConditions` are part of; takes `filterValues`. */
 export const jobFilter: string = filterOf([

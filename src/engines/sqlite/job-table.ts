@@ -2,20 +2,18 @@
 import type { Millis } from "../../core/clock.ts";
 import { type JobId, jobIdFromBytes, jobIdToBytes } from "../../core/id.ts";
 import { isFinished, type Job } from "../../core/job.ts";
+import type { KeyName, Slots } from "../../core/ledger.ts";
 import type { Unfinished } from "../../core/schedule.ts";
+import { isKept, type Place, placeOf, stateOf } from "../../core/stored-job.ts";
 import {
   endedColumns,
   endedValues,
   finishedColumns,
-  isKept,
   type JobRow,
   jobColumns,
   liveColumns,
   liveValues,
-  type Place,
-  placeOf,
   type Stored,
-  stateOf,
   toStored,
 } from "./rows.ts";
 import type { Tx } from "./tx.ts";
@@ -46,12 +44,6 @@ const finishStatement = `-- jobs.finish
 INSERT INTO punctual_finished (seq, ${endedColumns.join(", ")}) VALUES (?, ${endedColumns.map(() => "?").join(", ")})`;
 const reviveStatement = "-- jobs.revive\nDELETE FROM punctual_finished WHERE seq = ?";
 
-/** The two slots of a key (T2). */
-export interface Slots {
-  readonly current?: Stored;
-  readonly successor?: Stored;
-}
-
 export function findLive({ connection }: Tx, id: JobId): Stored | undefined {
   const [row] = connection.tuples<JobRow>(findLiveStatement, jobIdToBytes(id));
   return row === undefined ? undefined : toStored(row);
@@ -71,10 +63,10 @@ export function findReplaced({ connection }: Tx, id: JobId): Stored | undefined 
   return row === undefined ? undefined : toStored(row);
 }
 
-export function slotsOf({ connection }: Tx, job: Pick<Job, "tenant" | "queue" | "key">): Slots {
-  if (job.key === undefined) return {};
+export function slotsOf({ connection }: Tx, { tenant, queue, key }: KeyName): Slots<Stored> {
+  if (key === undefined) return {};
   const slots: { current?: Stored; successor?: Stored } = {};
-  for (const row of connection.tuples<JobRow>(slotsStatement, job.tenant, job.queue, job.key)) {
+  for (const row of connection.tuples<JobRow>(slotsStatement, tenant, queue, key)) {
     const stored = toStored(row);
     slots[stored.place === "held" ? "successor" : "current"] = stored;
   }

@@ -2,12 +2,13 @@
 import type { Millis } from "../../core/clock.ts";
 import type { JobStore, StatsFilter } from "../../core/engine.ts";
 import type { LaneCounts } from "../../core/queue.ts";
-import { change } from "./change.ts";
+import { changeJob } from "../../core/steps/change.ts";
 import { claim, nothingToClaim } from "./claim.ts";
 import { extendAll } from "./extend.ts";
 import { insertAll } from "./insert.ts";
 import { listJobs } from "./job-listing.ts";
 import { findJob } from "./job-table.ts";
+import { ledgerOf } from "./ledger.ts";
 import { filterOf, whenGiven } from "./listing.ts";
 import { settleAll } from "./settle.ts";
 import type { Steps, Tx } from "./tx.ts";
@@ -59,7 +60,11 @@ export function jobStore(steps: Steps): JobStore {
     },
     extend: (extensions, leaseMs) => steps.write((tx) => extendAll(tx, extensions, leaseMs)),
     settle: (settlements) => steps.write((tx) => settleAll(tx, settlements)),
-    change: (changes, guardrails) => steps.write((tx) => changes.map((one) => change(tx, one, guardrails))),
+    change: (changes, guardrails) =>
+      steps.write((tx) => {
+        const ledger = ledgerOf(tx);
+        return changes.map((one) => changeJob(ledger, one, guardrails));
+      }),
     get: (id, tenant) =>
       steps.read((tx) => {
         const job = findJob(tx, id)?.job;

@@ -1,8 +1,8 @@
 // The counters of lanes. A call's changes are gathered here and written once per lane at its end, never row by row.
 import type { LaneShare } from "../../core/queue.ts";
+import type { Place } from "../../core/stored-job.ts";
 import type { Tenant } from "../../core/tenant-record.ts";
 import type { Connection } from "./database.ts";
-import type { Place } from "./rows.ts";
 
 /** What one call changes in a lane's counters. */
 interface Change {

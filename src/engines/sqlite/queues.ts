@@ -3,7 +3,7 @@ import { queueEvent } from "../../core/audit.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { QueueStore } from "../../core/engine.ts";
 import { changeQueue, everyQueue, type Queue, type QueueChange, type RateWindow } from "../../core/queue.ts";
-import { readRate, readWindow } from "./rate-columns.ts";
+import { readRate, readWindow } from "../../core/stored-limits.ts";
 import type { Steps, Tx } from "./tx.ts";
 
 const findStatement = `-- queues.find

@@ -7,11 +7,11 @@ import { defaults } from "../../core/defaults.ts";
 import type { EventPurge, PurgeAnswer, PurgeRequest, RetentionCounts } from "../../core/engine.ts";
 import type { NewEvent } from "../../core/events.ts";
 import type { History } from "../../core/history.ts";
+import type { Place } from "../../core/stored-job.ts";
 import type { Connection } from "./database.ts";
 import { purgeFinished } from "./finished-purge.ts";
 import type { Group } from "./finished-sources.ts";
 import type { Lanes } from "./lanes.ts";
-import type { Place } from "./rows.ts";
 
 /** The part of a transaction that retention works with. */
 interface Step {

@@ -1,7 +1,9 @@
 // The table of schedules: whole schedules as JSON, beside the columns that are searched or compared.
 import { StoreCorruptError } from "../../core/errors.ts";
+import { type JobId, jobIdToBytes } from "../../core/id.ts";
 import type { Schedule, ScheduleRef } from "../../core/schedule.ts";
 import { isStoredSchedule } from "../../core/stored-schedule.ts";
+import { isStored } from "./job-table.ts";
 import type { Tx } from "./tx.ts";
 
 const findStatement = `-- schedules.find
@@ -30,6 +32,9 @@ WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`;
 
 const disableStatement = `-- schedules.disableUnreadable
 UPDATE punctual_schedules SET enabled = 0, next_at = NULL WHERE tenant = ? AND id = ?`;
+
+const firedStatement = `-- schedules.firedBefore
+SELECT 1 AS found FROM punctual_events WHERE job = ? AND type = 'tick:fired' LIMIT 1`;
 
 const nextStatement = `-- schedules.next
 SELECT next_at FROM punctual_schedules WHERE next_at IS NOT NULL ORDER BY next_at LIMIT 1`;
@@ -110,6 +115,11 @@ export function countActive({ connection }: Tx, tenant: string): number {
 /** The cursor is the lock (S2): whether the stored schedule is still the one that was decided upon. */
 export function isUnmoved({ connection }: Tx, { tenant, id, incarnation, revision, cursor }: Schedule): boolean {
   return connection.get(unmovedStatement, tenant, id, incarnation, revision, cursor.after) !== undefined;
+}
+
+/** Whether a schedule's job is there, or was: retention may have kept nothing of it, the audit log of its tick does. */
+export function hasFired(tx: Tx, job: JobId): boolean {
+  return isStored(tx, job) || tx.connection.get(firedStatement, jobIdToBytes(job)) !== undefined;
 }
 
 /** The schedules that are due. A row that cannot be read is disabled, so that it stops nobody else (S8). */

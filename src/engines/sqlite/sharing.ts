@@ -1,9 +1,10 @@
 // Sharing a queue's claims among its lanes: the next jobs of those whose tenants' limits allow it.
 import type { ClaimedJob, Job } from "../../core/job.ts";
 import { type LaneTaken, type LimitedTake, passAfter, passBeside, shareLanes, shareLimited } from "../../core/queue.ts";
+import { isDamaged } from "../../core/stored-job.ts";
 import type { ReadyLane } from "./lanes.ts";
 import { claimableLanes, type LimitedLane, lanesRegainAt, wantsSlot } from "./limited-lanes.ts";
-import { isDamaged, type ReadyRow, readyColumns, readyJob } from "./rows.ts";
+import { type ReadyRow, readyColumns, readyJob } from "./rows.ts";
 import type { Tx } from "./tx.ts";
 
 const readyStatement = `-- jobs.ready

@@ -1,9 +1,9 @@
 // The table of tenants' records: reading one whatever its row holds, and the one write of it.
 import { isGuardrails, type TenantGuardrails } from "../../core/guardrails.ts";
 import type { RateWindow } from "../../core/queue.ts";
+import { parsedJson, readRate, readWindow } from "../../core/stored-limits.ts";
 import { limitsClaims, type Tenant, type TenantRoom } from "../../core/tenant-record.ts";
 import type { Connection } from "./database.ts";
-import { parsedJson, readRate, readWindow } from "./rate-columns.ts";
 
 const columns = "id, weight, concurrency, rate, rate_window, guardrails, passed_over";
 

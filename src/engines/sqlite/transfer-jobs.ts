@@ -1,6 +1,7 @@
 // Jobs and the lanes they are counted in, as values and back.
 import { jobIdFromHex, jobIdToBytes } from "../../core/id.ts";
 import { isFinished, type Job } from "../../core/job.ts";
+import { type Place, placeOf } from "../../core/stored-job.ts";
 import { slotsOf } from "./job-table.ts";
 import {
   endedColumns,
@@ -10,8 +11,6 @@ import {
   jobColumns,
   liveColumns,
   liveValues,
-  type Place,
-  placeOf,
   toJob,
 } from "./rows.ts";
 import { beyond, type KindTransfer, readable } from "./transfer-kind.ts";

@@ -1,7 +1,8 @@
 // A whole store as values and back: the contract's TransferStore in SQLite.
 import type { TransferStore } from "../../core/engine.ts";
 import { tenantRoom } from "../../core/tenant-record.ts";
-import { type ItemOf, readPageOf, type TransferCounts, type TransferKind } from "../../core/transfer.ts";
+import type { ItemOf, TransferCounts, TransferKind } from "../../core/transfer.ts";
+import { readPageOf } from "../../core/transfer-page.ts";
 import { removeSchedule, saveSchedule, toSchedule } from "./schedule-table.ts";
 import { saveTenant, tenantsAfter, wholeTenant } from "./tenant-table.ts";
 import { eventSequenceTransfer, eventTransfer, idempotencyTransfer, recordTransfer } from "./transfer-history.ts";

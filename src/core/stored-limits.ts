@@ -1,6 +1,6 @@
 // A rate limit and what it has counted, as two columns of JSON: a foreign hand may have left anything there.
-import type { RateLimit, RateWindow } from "../../core/queue.ts";
-import { has, isNumber, listOf } from "../../core/shape.ts";
+import type { RateLimit, RateWindow } from "./queue.ts";
+import { has, isNumber, listOf } from "./shape.ts";
 
 const isWindow = listOf((slice) => listOf(isNumber)(slice) && (slice as readonly unknown[]).length === 2);
 const isRate = has({ count: isNumber, periodMs: isNumber });
