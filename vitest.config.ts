@@ -8,6 +8,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ["source", "module-sync", "node"], externalConditions: ["source"] } },
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/servers/broker.ts"],
     pool: "forks",
     maxWorkers: 2,
     execArgv: ["--conditions=source"],

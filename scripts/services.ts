@@ -1,22 +1,72 @@
-// Says which servers the engines under src/engines need for their tests. Today's engines are embedded and need none;
-// an engine folder that is neither embedded nor startable from here is an error, not a silent gap.
+// Finds, or fetches, and tries every server that the tests of the engines under src/engines need; exits non-zero and says what
+// to do where one is missing. An engine folder that is not known here is an error, not a silent gap.
+// Usage: node scripts/services.ts
 import { existsSync, readdirSync } from "node:fs";
+import { queryOnce } from "./services/databases.ts";
+import { startPgBouncer } from "./services/pgbouncer.ts";
+import { startPostgres } from "./services/postgres.ts";
+import type { PostgresVersion } from "./services/postgres-binaries.ts";
+import { findPostgres } from "./services/shared-postgres.ts";
 
-const embeddedEngines: readonly string[] = ["memory", "sqlite"];
+/** Starts a server, says which one it is, and ends it. */
+type Trial = () => Promise<string>;
 
-const enginesDirectory = new URL("../src/engines/", import.meta.url);
-const engines = existsSync(enginesDirectory)
-  ? readdirSync(enginesDirectory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name)
+async function tryPostgres(version: PostgresVersion): Promise<string> {
+  const server = await findPostgres(version);
+  try {
+    const [row] = await queryOnce<{ version: string }>(await server.newDatabase(), "SELECT version()");
+    return row?.version ?? "";
+  } finally {
+    await server.close();
+  }
+}
+
+async function tryPgBouncer(): Promise<string> {
+  const server = await startPostgres({ durable: false });
+  try {
+    const pooler = await startPgBouncer(server.url);
+    try {
+      const [row] = await queryOnce<{ version: string }>(pooler.consoleUrl, "SHOW VERSION");
+      return row?.version ?? "";
+    } finally {
+      await pooler.close();
+    }
+  } finally {
+    await server.close();
+  }
+}
+
+const trials: Readonly<Record<string, readonly Trial[]>> = {
+  memory: [],
+  sqlite: [],
+  postgres: [() => tryPostgres(15), () => tryPostgres(18), tryPgBouncer],
+};
+
+/** What failed, and what did so beneath it. */
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return `${error}`;
+  return error.cause === undefined ? error.message : `${error.message}\n  ${explain(error.cause)}`;
+}
+
+const directory = new URL("../src/engines/", import.meta.url);
+const engines = existsSync(directory)
+  ? readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
   : [];
-const unknown = engines.filter((engine) => !embeddedEngines.includes(engine));
 
-if (unknown.length > 0) {
-  console.error(
-    `no way is known to find or start a server for: ${unknown.join(", ")} (see "Servers" in CONTRIBUTING.md)`,
-  );
-  process.exitCode = 1;
-} else {
-  console.log(`no servers are needed by the engines that exist (${embeddedEngines.join(", ")})`);
+for (const { name } of engines) {
+  const needed = trials[name];
+  if (needed === undefined) {
+    console.error(`${name}: no way is known to find or start its server (see "Servers" in CONTRIBUTING.md)`);
+    process.exitCode = 1;
+    continue;
+  }
+  if (needed.length === 0) console.log(`${name}: needs no server`);
+  for (const trial of needed) {
+    try {
+      console.log(`${name}: ${await trial()}`);
+    } catch (error) {
+      console.error(`${name}: ${explain(error)}`);
+      process.exitCode = 1;
+    }
+  }
 }

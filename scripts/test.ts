@@ -36,8 +36,13 @@ if (unknownFlags.length > 0) {
   process.exit(2);
 }
 
+/** These need servers, see scripts/services.ts. */
+const foldersWithServers: readonly string[] = ["adapters", "chaos", "postgres", "servers"];
 /** Left out of --quick: these need a server, a build or a browser, or start processes by the dozen. */
-const foldersNotQuick: readonly string[] = ["bench", "chaos", "cli", "package", "pages", "ui", "upgrade"];
+const foldersNotQuick: readonly string[] = [
+  ...foldersWithServers,
+  ...["bench", "cli", "package", "pages", "ui", "upgrade"],
+];
 const folders = readdirSync("test", { withFileTypes: true, recursive: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".test.ts"))
   .map((entry) => relative("test", entry.parentPath).split(/[\\/]/)[0] ?? "");
@@ -63,10 +68,11 @@ const mutants: Runner = {
   command: [process.execPath, "scripts/mutants.ts"],
   report: ".reports/mutants.json",
 };
+
 const runners: readonly Runner[] = flags.has("--all") ? [vitest, mutants] : [vitest];
 
-function run(runner: Runner): Promise<string> {
-  const [file, ...args] = runner.command;
+/** Runs a command to its end; an empty answer is a good one. */
+function run([file, ...args]: Runner["command"]): Promise<string> {
   return new Promise((resolve) => {
     const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit"] });
     child.on("error", (error) => resolve(error.message));
@@ -106,10 +112,15 @@ function tally(runner: Runner, report: Report | undefined, ending: string): Tall
 
 mkdirSync(".reports", { recursive: true });
 const total: Tally = { passed: 0, failures: [] };
+// Fetching takes longer than a test may; the tests run all the same when it fails.
+if (chosenFolders.some((folder) => foldersWithServers.includes(folder))) {
+  const ending = await run([process.execPath, "--conditions=source", "scripts/services.ts"]);
+  if (ending !== "") total.failures.push(`servers are missing (${ending})`);
+}
 for (const runner of runners) {
   // An old report must not speak for a runner that dies.
   rmSync(runner.report, { force: true });
-  const ending = chosenFolders.length === 0 && runner === vitest ? "no test files" : await run(runner);
+  const ending = chosenFolders.length === 0 && runner === vitest ? "no test files" : await run(runner.command);
   const { passed, failures } = tally(runner, readReport(runner.report), ending);
   total.passed += passed;
   total.failures.push(...failures);
