@@ -21,7 +21,8 @@ async function answer({ name, args }: Call): Promise<unknown> {
   if (name === "open") {
     const { subject } = (await import(pathToFileURL(role.file).href)) as { readonly subject: Subject };
     await warmUp(subject, role);
-    desk = new Desk(await subject.open({ folder: role.folder, config: role.config }), role.plant);
+    const { folder, config, url } = role;
+    desk = new Desk(await subject.open({ folder, config, ...(url === undefined ? {} : { url }) }), role.plant);
     return undefined;
   }
   const methods = desk as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>> | undefined;

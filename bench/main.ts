@@ -7,6 +7,7 @@ import { renderTable } from "./report/table.ts";
 import { verdictsOf } from "./report/verdicts.ts";
 import { type Found, findSubjects, findWorkloads } from "./runner/discover.ts";
 import { type Result, resultOf } from "./runner/result.ts";
+import { closeServer } from "./runner/server.ts";
 import { playOnce } from "./runner/stage.ts";
 import type { Config } from "./runner/subject.ts";
 import type { Measure, Workload } from "./runner/workload.ts";
@@ -145,6 +146,7 @@ for (const workload of workloads) {
     }
   }
 }
+await closeServer();
 
 const verdicts = results.flatMap((result) => {
   const found = subjects.find(({ subject }) => subject.name === result.subject);

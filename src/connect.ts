@@ -44,7 +44,7 @@ interface EngineEntry {
 const engines: readonly EngineEntry[] = [
   { name: "memory", schemes: ["memory"], example: "memory:", open: openMemory },
   { name: "sqlite", schemes: ["sqlite"], example: defaultUrl, open: openSqlite },
-  { name: "postgres", schemes: ["postgres", "postgresql"], example: "postgres://host/database" },
+  { name: "postgres", schemes: ["postgres", "postgresql"], example: "postgres://host/database", open: openPostgres },
   { name: "redis", schemes: ["redis", "rediss", "valkey"], example: "redis://host" },
   { name: "nats", schemes: ["nats", "tls"], example: "nats://host" },
 ];
@@ -128,6 +128,11 @@ async function openMemory(url: string, { mustExist: _, migrate: __, ...options }
   }
   const { memory } = await import("./engines/memory/index.ts");
   return memory(options);
+}
+
+async function openPostgres(url: string, options: ConnectOptions): Promise<Engine> {
+  const { postgres } = await import("./engines/postgres/index.ts");
+  return postgres(url, options) as Engine<never>;
 }
 
 async function openSqlite(url: string, options: ConnectOptions): Promise<Engine> {

@@ -13,6 +13,9 @@ export interface Role {
   readonly file: string;
   readonly config: Config;
   readonly folder: string;
+  /** The run's store on a server, and an empty one to warm up on; absent where the subject needs no server. */
+  readonly url?: string;
+  readonly warmUrl?: string;
   readonly plant: Plant | undefined;
   /** Jobs it drains elsewhere before anything is measured; 0 for a cold start. */
   readonly warmJobs: number;
@@ -66,8 +69,15 @@ export class Actor {
         env: { ...process.env, TZ: "UTC", NODE_ENV: "production" },
       }),
     );
-    await actor.#ask("open", []);
-    return actor;
+    try {
+      await actor.#ask("open", []);
+      return actor;
+    } catch (error) {
+      // Nobody else knows of it, and its channel would keep the runner.
+      actor.#process.kill("SIGKILL");
+      await actor.#ended;
+      throw error;
+    }
   }
 
   /** Handlers run in it so far, as it last said. */

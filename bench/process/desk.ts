@@ -41,7 +41,7 @@ export class Desk {
   readonly #plant: Plant | undefined;
   #ledger = new Ledger(0);
   #began: { readonly from: number; readonly cpu: NodeJS.CpuUsage } | undefined;
-  #endSnapshot: (() => void) | undefined;
+  #endSnapshot: (() => unknown) | undefined;
 
   constructor(session: Session, plant: Plant | undefined) {
     this.#session = session;
@@ -123,7 +123,8 @@ export class Desk {
   }
 
   /** Waits until the store shows nothing unfinished but `left`, and says how it went since `work`. */
-  async drained(expected: number, left = 0): Promise<Drained> {
+  async drained(expected: number, left = 0, withinMs = Number.POSITIVE_INFINITY): Promise<Drained> {
+    const until = stamp() + withinMs;
     const began = this.#began ?? { from: stamp(), cpu: process.cpuUsage() };
     let handled = -1;
     let movedAt = stamp();
@@ -131,7 +132,7 @@ export class Desk {
     while (tally.unfinished > left) {
       const ledger = this.#ledger;
       if (ledger.handled !== handled) movedAt = stamp();
-      if (stamp() - movedAt > stallMs) break;
+      if (stamp() - movedAt > stallMs || stamp() > until) break;
       // Counting is left for when it may be over, so that it takes no time from the drain.
       const mayBeOver = ledger.handled >= expected || ledger.handled === handled;
       handled = ledger.handled;
@@ -217,12 +218,8 @@ export class Desk {
     this.#endSnapshot = await able(this.#session.holdSnapshot, "holdSnapshot").call(this.#session);
   }
 
-  async storePids(): Promise<readonly number[] | undefined> {
-    return this.#session.storePids?.();
-  }
-
   async close(): Promise<void> {
-    this.#endSnapshot?.();
+    await this.#endSnapshot?.();
     await this.#session.close();
   }
 }

@@ -9,11 +9,12 @@ import { Desk } from "./desk.ts";
 /** Jobs in one bulk call. */
 const bulkSize = 1_000;
 
-export async function warmUp(subject: Subject, { folder, config, warmJobs }: Role): Promise<void> {
+export async function warmUp(subject: Subject, { folder, config, warmUrl, warmJobs }: Role): Promise<void> {
   const can = (ability: "enqueue" | "work") => subject.abilities.includes(ability);
   if (warmJobs === 0 || !can("enqueue") || !can("work")) return;
   const scratch = await mkdtemp(join(folder, "warm-"));
-  const desk = new Desk(await subject.open({ folder: scratch, config }), undefined);
+  const store = warmUrl === undefined ? {} : { url: warmUrl };
+  const desk = new Desk(await subject.open({ folder: scratch, config, ...store }), undefined);
   await desk.enqueueBulk(0, warmJobs, bulkSize);
   await desk.work(warmJobs);
   const { stalled } = await desk.drained(warmJobs);

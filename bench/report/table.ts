@@ -67,6 +67,7 @@ function ratioToBestPeer(
 function shown({ value, unit }: Result): string {
   if (value === null) return "none";
   if (unit === "ms" || unit === "MB") return value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0);
+  if (value < 10) return value.toFixed(2);
   return value >= 10_000 ? `${(value / 1_000).toFixed(1)}k` : value.toFixed(0);
 }
 
@@ -105,27 +106,46 @@ function renderVerdicts(verdicts: readonly Verdict[], results: readonly Result[]
   return aligned(rows).split("\n");
 }
 
+/** Figures of the server, shown in a table of their own: by name and heading. */
+const storeFigures = {
+  walBytesPerJob: "WAL bytes",
+  deadTuplesPerJob: "dead tuples made",
+  deadTuplesLeftPerJob: "left by vacuum",
+} as const;
+
+/** What a job costs who runs it: CPU of our processes and of the server, and what the server writes and leaves. */
+function costs(results: readonly Result[]): string[] {
+  const measured = results.filter(({ cpuUsPerJob }) => cpuUsPerJob !== null);
+  if (measured.length === 0) return [];
+  const served = measured.some(({ storeCpuUsPerJob }) => storeCpuUsPerJob !== null);
+  const head = ["  workload", "", "client CPU us", "server CPU us", ...(served ? Object.values(storeFigures) : [])];
+  const rows = measured.map(({ workload, subject, config, cpuUsPerJob, storeCpuUsPerJob, figures }) => [
+    `  ${workload}`,
+    nameOf(subject, config),
+    `${cpuUsPerJob}`,
+    storeCpuUsPerJob === null ? "-" : `${storeCpuUsPerJob}`,
+    ...(served ? Object.keys(storeFigures).map((name) => figures[name]?.toLocaleString("en") ?? "-") : []),
+  ]);
+  return ["", "What a job costs (an embedded store's CPU is the client's):", ...aligned([head, ...rows]).split("\n")];
+}
+
 function details(results: readonly Result[]): string[] {
-  const cpu = results
-    .filter(({ cpuUsPerJob }) => cpuUsPerJob !== null)
-    .map(({ workload, subject, config, cpuUsPerJob, storeCpuUsPerJob }) => {
-      const store = storeCpuUsPerJob === null ? "same process" : `${storeCpuUsPerJob} us`;
-      return [`  ${workload}`, nameOf(subject, config), `${cpuUsPerJob} us`, store];
-    });
   const figures = results
-    .filter((result) => Object.keys(result.figures).length > 0)
-    .map(({ workload, subject, config, figures }) => [
+    .map((result) => ({
+      ...result,
+      others: Object.entries(result.figures).filter(([name]) => !Object.hasOwn(storeFigures, name)),
+    }))
+    .filter(({ others }) => others.length > 0)
+    .map(({ workload, subject, config, others }) => [
       `  ${workload}`,
       nameOf(subject, config),
-      Object.entries(figures)
-        .map(([name, value]) => `${name} ${value.toLocaleString("en")}`)
-        .join(", "),
+      others.map(([name, value]) => `${name} ${value.toLocaleString("en")}`).join(", "),
     ]);
   const problems = results.flatMap(({ workload, subject, config, problems }) =>
     problems.map((problem) => `  ${workload} ${nameOf(subject, config)}: ${problem}`),
   );
   return [
-    ...(cpu.length === 0 ? [] : ["", "CPU per job, client and store:", ...aligned(cpu).split("\n")]),
+    ...costs(results),
     ...(figures.length === 0 ? [] : ["", "Further figures:", ...aligned(figures).split("\n")]),
     ...(problems.length === 0 ? [] : ["", "FAILED counts:", ...problems]),
   ];

@@ -1,6 +1,7 @@
 // Fill a store, drain it with one worker process, prove the counts: W4 and its larger kin.
 import { problemsOf } from "../process/ledger.ts";
 import { perSecond } from "./figures.ts";
+import type { StoreReading } from "./server.ts";
 import type { Tally } from "./subject.ts";
 import type { Measure, Stage } from "./workload.ts";
 
@@ -26,23 +27,45 @@ export async function playDrain(stage: Stage, { jobs, deferred = 0, snapshot = f
   if (deferred > 0) await producer.call("enqueueBulk", jobs, deferred, bulkSize, { at: Date.now() + 86_400_000 });
   stage.progress("filling", deferred, jobs + deferred);
   await producer.call("enqueueBulk", 0, jobs, bulkSize);
+  // What the filling did to the server's tables is told when its sessions end.
+  const atRest = await stage.readStoreAtRest();
   const worker = await stage.worker();
   if (snapshot) await (await stage.bystander()).call("holdSnapshot");
-  const storeBefore = await stage.storeCpuMs();
+  const before = await stage.readStore();
   await worker.call("work", jobs);
   stage.watch("draining", () => worker.handled, jobs);
   const drained = await worker.call("drained", jobs, deferred);
-  const storeAfter = await stage.storeCpuMs();
+  const after = await stage.readStore();
+  const atLast = await stage.readStoreAtRest();
   return {
     value: perSecond(jobs, drained),
     cpuUsPerJob: drained.cpuUs / jobs,
-    storeCpuUsPerJob: storeAfter === undefined ? undefined : ((storeAfter - (storeBefore ?? 0)) * 1_000) / jobs,
+    ...costs(jobs, before, after, atRest, atLast),
     count: drained.handled,
     problems: [
       ...stalls([drained]),
       ...problemsOf([drained.seen], jobs),
       ...tallyProblems(drained.tally, jobs, deferred),
     ],
+  };
+}
+
+/** What the drain of a job cost the store's server: CPU and WAL while it ran, row versions by what is told after it. */
+function costs(
+  jobs: number,
+  before: StoreReading | undefined,
+  after: StoreReading | undefined,
+  atRest: StoreReading | undefined,
+  atLast: StoreReading | undefined,
+): Pick<Measure, "storeCpuUsPerJob" | "figures"> {
+  if (before === undefined || after === undefined || atRest === undefined || atLast === undefined) return {};
+  return {
+    storeCpuUsPerJob: ((after.cpuMs - before.cpuMs) * 1_000) / jobs,
+    figures: {
+      walBytesPerJob: (after.walBytes - before.walBytes) / jobs,
+      deadTuplesPerJob: (atLast.deadTuples - atRest.deadTuples) / jobs,
+      deadTuplesLeftPerJob: atLast.deadTuplesLeft / jobs,
+    },
   };
 }
 

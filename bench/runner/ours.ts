@@ -8,7 +8,7 @@ const filler = "abcdef";
 const noop = task<{ readonly sequence: number; readonly text: string }>("noop");
 
 /** Opens a session on an engine. */
-export function openOurs<Tx>(engine: Engine<Tx>): Required<Omit<Session, "holdSnapshot" | "storePids">> {
+export function openOurs<Tx>(engine: Engine<Tx>): Required<Omit<Session, "holdSnapshot">> {
   const scheduler = createScheduler({ engine });
   const inputOf = (sequence: number) => ({ sequence, text: filler });
   const due = ({ dueAt }: Item) => (dueAt === undefined ? {} : { at: new Date(dueAt) });

@@ -15,7 +15,7 @@ export async function playStarts(stage: Stage, apart: boolean): Promise<Measure>
   const producer = apart ? await stage.producer() : worker;
   await worker.call("work", jobs, { stamps: true });
   stage.watch("enqueueing", () => worker.handled, jobs);
-  const calledAt = await producer.call("enqueueNowAndThen", jobs, gapMs);
+  const calledAt = await producer.call("enqueueNowAndThen", jobs, stage.pace.gapMs ?? gapMs);
   const drained = await worker.call("drained", jobs);
   const startedAt = await worker.call("startedAt");
   const latencies = calledAt.map((at, sequence) => (startedAt[sequence] ?? Number.NaN) - at);

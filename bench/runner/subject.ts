@@ -30,12 +30,37 @@ export interface Bound {
   readonly atMost?: number;
   /** The bound is a share of what the same subject reached in this workload of the same run. */
   readonly timesOwn?: string;
+  /** The bound is a share of what this peer reached in the same workload of the same run. */
+  readonly timesPeer?: PeerSetting;
+}
+
+/** A peer in one of its settings; without `config`, in the one that did better. */
+export interface PeerSetting {
+  readonly name: string;
+  readonly config?: Config;
 }
 
 /** What an engine is to reach: the goals, and the floor below which the work is not done. */
 export interface Target {
   readonly goals: readonly Bound[];
   readonly floors?: readonly Bound[];
+}
+
+/** Where a subject is slower or coarser than the workloads are made for. They are fitted to it, so that it is measured
+ * and not waited for. */
+export interface Pace {
+  /** The share that it gets of the jobs of workloads which run them: rates and latencies stay comparable. */
+  readonly jobsShare?: number;
+  /** Time between two jobs of the start latency, in ms: longer than it needs for one. */
+  readonly gapMs?: readonly [least: number, most: number];
+  /** The shortest interval of its recurring rules, in ms. */
+  readonly tickMs?: number;
+  /** How late the last handler of a tick may begin, in ms. */
+  readonly tickPatienceMs?: number;
+  /** How long registering 10,000 rules takes at most, in ms. */
+  readonly registerMs?: number;
+  /** How many rules are given to it in one call; 1,000 unless it says. */
+  readonly registerSize?: number;
 }
 
 export interface Subject {
@@ -46,6 +71,9 @@ export interface Subject {
   readonly configs: readonly Config[];
   /** The package under bench/peers/node_modules that it needs. */
   readonly package?: string;
+  /** The server that its store is on: one for the whole run, with a database for each run of a subject. */
+  readonly server?: "postgres";
+  readonly paces?: Readonly<Partial<Record<Config, Pace>>>;
   /** By workload name. */
   readonly targets?: Readonly<Record<string, Target>>;
   open(options: OpenOptions): Promise<Session>;
@@ -55,6 +83,8 @@ export interface OpenOptions {
   /** A folder of this run; what lies in it is shared by the run's processes and removed afterwards. */
   readonly folder: string;
   readonly config: Config;
+  /** An empty database of the server that the subject needs; shared by the run's processes. */
+  readonly url?: string;
 }
 
 /** A job to enqueue. */
@@ -91,8 +121,6 @@ export interface Session {
   countSchedules?(): Promise<number>;
   tally?(): Promise<Tally>;
   /** Opens a read snapshot and answers with what ends it. */
-  holdSnapshot?(): Promise<() => void>;
-  /** Processes of the store's server, for their CPU; absent when the store lives in the client's process. */
-  storePids?(): readonly number[];
+  holdSnapshot?(): Promise<() => unknown>;
   close(): Promise<unknown>;
 }

@@ -1,7 +1,8 @@
 // The contract of a workload: a file in bench/workloads exports one `workload`; it is played on a stage of its own for
 // every subject and repeat.
 import type { Actor } from "../process/actor.ts";
-import type { Ability, Subject } from "./subject.ts";
+import type { StoreReading } from "./server.ts";
+import type { Ability, Pace, Subject } from "./subject.ts";
 
 /** One measurement. */
 export interface Measure {
@@ -24,7 +25,9 @@ export interface Measure {
 
 export interface Stage {
   readonly subject: Subject;
-  /** A number of jobs, times the scale of this run, at least `least` (10). */
+  /** What the subject cannot keep up with in this setting. */
+  readonly pace: Pace;
+  /** A number of jobs, times the scale of this run and the subject's share, at least `least` (10). */
   scaled(count: number, least?: number): number;
   /** A process that enqueues; for a store inside one process it is the worker itself. */
   producer(): Promise<Actor>;
@@ -32,8 +35,10 @@ export interface Stage {
   worker(another?: "another"): Promise<Actor>;
   /** A process beside the others. */
   bystander(): Promise<Actor>;
-  /** The store's CPU since its start in ms, where it has processes of its own. */
-  storeCpuMs(): Promise<number | undefined>;
+  /** What the store's server has done so far; undefined where the store lives in our processes. */
+  readStore(): Promise<StoreReading | undefined>;
+  /** The same, when every process of ours has ended and told the server all it did. */
+  readStoreAtRest(): Promise<StoreReading | undefined>;
   progress(doing: string, done: number, total: number): void;
   /** Says again and again how far it is, until the next call or the end of the run. */
   watch(doing: string, done: () => number, total: number): void;

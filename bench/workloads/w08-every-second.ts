@@ -1,4 +1,5 @@
-// W8: ten schedules that tick every second for 10 s: how late each tick's handler began, and whether that drifts.
+// W8: ten schedules that tick every second for 10 s: how late each tick's handler began, and whether that drifts. A
+// subject that counts in minutes ticks twice, every minute.
 import type { HandledTick } from "../process/ledger.ts";
 import { wallOfStamp } from "../process/stamp.ts";
 import { percentile } from "../runner/figures.ts";
@@ -11,6 +12,7 @@ function tickProblems(
   ticks: readonly (HandledTick & { readonly nominal: number })[],
   from: number,
   to: number,
+  tickMs: number,
 ): string[] {
   const times = new Map<string, number>();
   for (const { sequence, nominal } of ticks) {
@@ -20,7 +22,7 @@ function tickProblems(
   let missed = 0;
   let doubled = 0;
   for (let sequence = 0; sequence < schedules; sequence++) {
-    for (let tick = from; tick <= to; tick += 1_000) {
+    for (let tick = from; tick <= to; tick += tickMs) {
       const count = times.get(`${sequence} ${tick}`) ?? 0;
       if (count === 0) missed++;
       if (count > 1) doubled++;
@@ -40,29 +42,32 @@ export const workload: Workload = {
   better: "less",
   needs: ["schedules"],
   play: async (stage) => {
-    const seconds = Math.max(2, Math.round(stage.scaled(10, 2)));
+    const { tickMs = 1_000, tickPatienceMs = 900 } = stage.pace;
+    const count = tickMs < 60_000 ? Math.max(2, Math.round(stage.scaled(10, 2))) : 2;
     const worker = await stage.worker();
     await worker.call("work", schedules, { ticks: true });
-    const plans = Array.from({ length: schedules }, (_, sequence) => ({ sequence, cron: "* * * * * *" }));
+    const cron = tickMs < 60_000 ? "* * * * * *" : "0 * * * * *";
+    const plans = Array.from({ length: schedules }, (_, sequence) => ({ sequence, cron }));
     await worker.call("schedule", plans, schedules);
-    const from = Math.ceil(Date.now() / 1_000) * 1_000 + 1_000;
-    const to = from + (seconds - 1) * 1_000;
+    // The tick that comes next may be met half-way, so the one after it is the first that counts; of minutes, the next.
+    const from = Math.ceil((Date.now() + 1_000) / tickMs) * tickMs;
+    const to = from + (count - 1) * tickMs;
     for (let wait = true; wait; ) {
-      const leftMs = to + 900 - Date.now();
+      const leftMs = to + tickPatienceMs - Date.now();
       wait = leftMs > 0;
-      const done = Math.max(0, Math.ceil(seconds - leftMs / 1_000));
-      stage.progress("ticking", Math.min(done, seconds), seconds);
+      const done = Math.max(0, Math.ceil(count - leftMs / tickMs));
+      stage.progress("ticking", Math.min(done, count), count);
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, Math.min(leftMs, 500))));
     }
     const offset = wallOfStamp();
     const all = (await worker.call("ticks")).map((tick) => {
       const ranAt = tick.at + offset;
       // A peer that does not tell which tick it is: the nearest one before, if it is not a little early.
-      const nominal = tick.tickAt ?? Math.floor((ranAt + 100) / 1_000) * 1_000;
+      const nominal = tick.tickAt ?? Math.floor((ranAt + 100) / tickMs) * tickMs;
       return { ...tick, nominal, lateMs: ranAt - nominal };
     });
     const ticks = all.filter(({ nominal }) => nominal >= from && nominal <= to);
-    const quarter = Math.max(1_000, (seconds / 4) * 1_000);
+    const quarter = Math.max(1, count / 4) * tickMs;
     const early = ticks.filter(({ nominal }) => nominal < from + quarter).map(({ lateMs }) => lateMs);
     const late = ticks.filter(({ nominal }) => nominal > to - quarter).map(({ lateMs }) => lateMs);
     const p99 = percentile(
@@ -77,7 +82,7 @@ export const workload: Workload = {
       ),
       p99,
       count: ticks.length,
-      problems: tickProblems(ticks, from, to),
+      problems: tickProblems(ticks, from, to, tickMs),
       figures: {
         driftMs: percentile(late, 0.5) - percentile(early, 0.5),
         maxMs: percentile(

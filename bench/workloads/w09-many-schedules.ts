@@ -18,11 +18,12 @@ export const workload: Workload = {
   play: async (stage) => {
     const count = stage.scaled(10_000);
     const ticking = stage.scaled(1_000);
-    // From before the registration to the tick: long enough for every peer's registration.
-    const leadMs = stage.scaled(5_000, 1_000);
+    const { registerMs = 5_000, registerSize = 1_000, tickMs = 1_000, tickPatienceMs = 30_000 } = stage.pace;
+    // From before the registration to the tick: long enough for it.
+    const leadMs = stage.scaled(registerMs, 1_000);
     const worker = await stage.worker();
     await worker.call("work", ticking, { stamps: true });
-    const tickAt = Math.ceil((Date.now() + leadMs) / 1_000) * 1_000;
+    const tickAt = Math.ceil((Date.now() + leadMs) / tickMs) * tickMs;
     const at = new Date(tickAt);
     const cron = `${at.getUTCSeconds()} ${at.getUTCMinutes()} ${at.getUTCHours()} ${at.getUTCDate()} ${at.getUTCMonth() + 1} *`;
     const plans = Array.from(
@@ -30,11 +31,13 @@ export const workload: Workload = {
       (_, sequence): Plan => (sequence < ticking ? { sequence, cron } : dormantPlan(sequence)),
     );
     stage.progress("registering", 0, count);
-    const span = await worker.call("schedule", plans, 1_000);
+    const span = await worker.call("schedule", plans, registerSize);
     const registeredAt = span.to + wallOfStamp();
     stage.watch("ticking", () => worker.handled, ticking);
-    const handled = await worker.call("handledBy", ticking, Math.max(0, tickAt - Date.now()) + 30_000);
-    const drained = stage.subject.abilities.includes("work") ? await worker.call("drained", ticking) : undefined;
+    const handled = await worker.call("handledBy", ticking, Math.max(0, tickAt - Date.now()) + tickPatienceMs);
+    // One that has not come to the end of them is not waited for.
+    const counts = handled === ticking && stage.subject.abilities.includes("work");
+    const drained = counts ? await worker.call("drained", ticking) : undefined;
     const startedAt = await worker.call("startedAt");
     const offset = wallOfStamp();
     const lateness = startedAt.filter((started) => started > 0).map((started) => started + offset - tickAt);

@@ -7,11 +7,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { createScheduler, nextTicks, type Page, parseDuration, type ScheduleView } from "punctual";
+import { createScheduler, parseDuration } from "punctual";
 import { sqlite } from "punctual/sqlite";
 import type { Job } from "../../src/core/job.ts";
+import { allPages } from "./all-pages.ts";
 import { startScript } from "./child.ts";
 import { type JournalLine, readJournal } from "./journal.ts";
+import { doubled, missingTicks, nameOfTick, tickOfEvent } from "./tick-account.ts";
 import { Verdict } from "./verdict.ts";
 
 const { values: flags } = parseArgs({
@@ -53,10 +55,11 @@ await runUntil([], async () => {
   const since = Date.now();
   await until(() => Date.now() - since > leaseMs + 3_000, 60_000, "the last run");
 });
+/** What is due later than this may wait: nobody was asked to run it. */
+let drainedAt = 0;
 const engine = sqlite(file);
 const reader = createScheduler({ engine });
 await runUntil(["--drain"], () => until(isDrained, 60_000, "the drain: a job is stuck"));
-const drainedAt = Date.now();
 
 /** Starts the process once more, waits for something, and ends it the graceful way. */
 async function runUntil(more: readonly string[], condition: () => Promise<void>): Promise<void> {
@@ -84,28 +87,17 @@ async function until(condition: () => boolean | Promise<boolean>, timeoutMs: num
 
 /** Nothing runs, nothing is due, nothing waits for a retry: what is left are timers. */
 async function isDrained(): Promise<boolean> {
+  drainedAt = Date.now();
   const unfinished = await reader.jobs.list({ state: ["waiting", "delayed", "active"], limit: 1_000 });
   return unfinished.items.every((job) => job.state === "delayed" && job.failures === 0);
-}
-
-/** Every page of a listing. */
-async function all<Item>(list: (page: { limit: number; cursor?: string }) => Promise<Page<Item>>): Promise<Item[]> {
-  const items: Item[] = [];
-  let cursor: string | undefined;
-  do {
-    const page = await list(cursor === undefined ? { limit: 1_000 } : { limit: 1_000, cursor });
-    items.push(...page.items);
-    cursor = page.next;
-  } while (cursor !== undefined);
-  return items;
 }
 
 // --- what the store and the journal say
 
 const journal = readJournal(journalPath);
-const jobs = new Map((await all((page) => engine.jobs.list({}, page))).map((job) => [job.id, job]));
-const events = await all((page) => engine.events.list({}, page));
-const schedules = await all((page) => reader.schedules.list(page));
+const jobs = new Map((await allPages((page) => engine.jobs.list({}, page))).map((job) => [job.id, job]));
+const events = await allPages((page) => engine.events.list({}, page));
+const schedules = await allPages((page) => reader.schedules.list(page));
 const started = journal.filter((line) => line.kind === "started");
 const done = journal.filter((line) => line.kind === "done");
 const accepted = [
@@ -121,45 +113,9 @@ function shortcoming(id: string): string | undefined {
   return job.state === "pending" && job.dueAt <= drainedAt ? `${id} is due and waits` : undefined;
 }
 
-/** Values that occur more than once. */
-function doubled(values: readonly string[]): string[] {
-  const seen = new Set<string>();
-  return values.filter((value) => seen.size === seen.add(value).size);
-}
-
-const nameOf = (tenant: string, id: string | undefined, tick: number) =>
-  `${tenant}/${id} ${new Date(tick).toISOString()}`;
 const fired = events.filter(({ type }) => type === "tick:fired");
 const skippedRuns = events.filter(({ type }) => type === "tick:skipped");
-const tickOfEvent = (event: (typeof fired)[number]) => Number(event.data?.["tick"]);
 const tickJobs = [...jobs.values()].filter((job): job is Job & { schedule: object } => job.schedule !== undefined);
-
-/** The ticks a schedule should have had, by its definition alone. */
-function expectedTicks({ when, createdAt, nextAt, lastTick = createdAt }: ScheduleView): number[] {
-  // One that was paused for its failures has no next tick; what it skips is recorded when it is enabled again.
-  const until = nextAt?.getTime() ?? lastTick.getTime() + 1;
-  const from = createdAt.getTime();
-  if (when.kind === "every") {
-    const count = Math.max(0, Math.ceil((until - from) / when.everyMs) - 1);
-    return Array.from({ length: count }, (_, k) => from + (k + 1) * when.everyMs);
-  }
-  const ticks = nextTicks(when, { after: createdAt, count: 1_000 }).map((tick) => tick.getTime());
-  return ticks.filter((tick) => tick < until);
-}
-
-/** Ticks that neither fired, nor were skipped for a reason, nor are held. */
-function gaps(schedule: ScheduleView): string[] {
-  const own = ({ tenant, schedule: id }: { tenant: string; schedule?: string | undefined }) =>
-    tenant === schedule.tenant && id === schedule.id;
-  const firedTicks = new Set(fired.filter(own).map(tickOfEvent));
-  const runs = skippedRuns.filter(own).map(({ data }) => ({ from: Number(data?.["from"]), to: Number(data?.["to"]) }));
-  const isAccounted = (tick: number) =>
-    firedTicks.has(tick) ||
-    schedule.heldTick?.getTime() === tick ||
-    runs.some(({ from, to }) => from <= tick && tick <= to);
-  const missing = expectedTicks(schedule).filter((tick) => !isAccounted(tick));
-  return missing.map((tick) => nameOf(schedule.tenant, schedule.id, tick));
-}
 
 /** How long, beyond the lease, living workers left each interrupted attempt lying. */
 function waitsBeyondLease(): number[] {
@@ -217,7 +173,7 @@ verdict.figure(
 );
 verdict.none(
   "ticks fired twice",
-  doubled(fired.map((event) => nameOf(event.tenant, event.schedule, tickOfEvent(event)))),
+  doubled(fired.map((event) => nameOfTick(event.tenant, event.schedule, tickOfEvent(event)))),
 );
 verdict.none(
   "ticks fired without a job",
@@ -225,7 +181,7 @@ verdict.none(
 );
 verdict.none(
   "ticks with two jobs",
-  doubled(tickJobs.map(({ tenant, schedule }) => nameOf(tenant, schedule.id, schedule.tick))),
+  doubled(tickJobs.map(({ tenant, schedule }) => nameOfTick(tenant, schedule.id, schedule.tick))),
 );
 const firedJobs = new Set(fired.map(({ job }) => job));
 verdict.none(
@@ -236,7 +192,10 @@ const runs = new Set(
   started.flatMap(({ schedule, tick, job }) => (tick === undefined ? [] : [`${schedule} ${tick} ${job}`])),
 );
 verdict.none("ticks that ran as two jobs", doubled([...runs].map((run) => run.slice(0, run.lastIndexOf(" ")))));
-verdict.none("ticks missing", schedules.flatMap(gaps));
+verdict.none(
+  "ticks missing",
+  schedules.flatMap((schedule) => missingTicks(schedule, events)),
+);
 verdict.figure("attempts interrupted by a kill and taken up again", waits.length);
 verdict.figure("longest wait beyond the lease with a worker alive", `${Math.round(longestWaitMs)} ms`);
 verdict.require(longestWaitMs < 2_000, `a job lay for ${Math.round(longestWaitMs)} ms beyond its lease`);

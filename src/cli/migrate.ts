@@ -66,7 +66,7 @@ function printSteps(options: Options, { steps }: SchemaState): void {
 
 /** @throws StoreOutdatedError, StoreCorruptError */
 function check(options: Options, state: SchemaState, shown: string): void {
-  const { steps, unknown, drift } = state;
+  const { steps, unknown, drift, unchecked } = state;
   const missing = steps.filter(({ appliedAt }) => appliedAt === undefined);
   if (drift.length > 0) {
     throw new StoreCorruptError(`the schema of ${shown} has drifted: ${drift.map(({ what }) => what).join("; ")}`, {
@@ -79,9 +79,10 @@ function check(options: Options, state: SchemaState, shown: string): void {
       details: { steps: missing.map(({ id }) => id) },
     });
   }
-  print(options, { missing: [], drift: [], steps: steps.map(summary), unknown }, () => {
+  const said = { missing: [], drift: [], steps: steps.map(summary), unknown };
+  print(options, unchecked === undefined ? said : { ...said, unchecked }, () => {
     const newer = unknown.map((step) => `step ${named(step)} was applied by a newer version`);
-    return [nothingMissing(state), ...newer].join("\n");
+    return [nothingMissing(state), ...newer, ...(unchecked === undefined ? [] : [unchecked])].join("\n");
   });
 }
 

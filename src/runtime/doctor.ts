@@ -82,7 +82,7 @@ async function unfinishedCopy({ records }: Store): Promise<Finding | undefined> 
 }
 
 async function schema({ migrations }: Store): Promise<Finding[]> {
-  const { steps, unknown, drift } = await migrations.state();
+  const { steps, unknown, drift, unchecked } = await migrations.state();
   if (steps.length === 0) return [];
   const found = drift.map(
     ({ what }): Finding => ({
@@ -96,6 +96,10 @@ async function schema({ migrations }: Store): Promise<Finding[]> {
   if (missing.length > 0) {
     const what = `steps ${missing.map(({ id }) => id).join(", ")} of the schema are missing`;
     found.push({ check: "schema", status: "warn", what, mend: "Run `punctual migrate`." });
+  }
+  if (unchecked !== undefined) {
+    const mend = "Run `punctual migrate --check` as the schema's owner.";
+    found.push({ check: "schema", status: "warn", what: unchecked, mend });
   }
   if (found.length > 0) return found;
   const newer = unknown.length === 0 ? "" : `, and ${counted(unknown.length, "step")} of a newer version`;

@@ -1,7 +1,7 @@
 // The scheduler: one object over an engine, for producers, operators and the three roles of a process.
 import { defaults } from "../core/defaults.ts";
 import { type Duration, parseDuration, shown } from "../core/duration.ts";
-import type { Engine, Insert, InsertAnswer, Unwatch } from "../core/engine.ts";
+import type { Engine, Unwatch } from "../core/engine.ts";
 import {
   CopyRefusedError,
   InvalidInputError,
@@ -17,7 +17,6 @@ import type { Signal } from "../core/signal.ts";
 import type { Task } from "../core/task.ts";
 import { checkId } from "../core/tenant.ts";
 import { copyMarkKey } from "../core/transfer.ts";
-import { Batcher } from "./batcher.ts";
 import { clientsOf, type TenantScheduler, type TransactionScheduler } from "./bound-schedulers.ts";
 import type { ClientHost } from "./client-host.ts";
 import { type RuntimeClock, systemClock } from "./clock.ts";
@@ -28,6 +27,7 @@ import { eventNames, type SchedulerEvents } from "./events.ts";
 import { EventsClient } from "./events-client.ts";
 import { type ExplainRequest, type Explanation, explain } from "./explainer.ts";
 import { type Handler, Registry } from "./handler.ts";
+import { Inserts } from "./inserts.ts";
 import { Janitor } from "./janitor.ts";
 import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
 import { QueuesClient, type Stats } from "./queues-client.ts";
@@ -72,7 +72,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   readonly #random: () => number;
   readonly #entropy: () => Entropy;
   readonly #storeClock: StoreClock;
-  readonly #inserts: Batcher<Insert, InsertAnswer>;
+  readonly #inserts: Inserts;
   readonly #guardrails: Guardrails | undefined;
   readonly #payloadBytesMax: number;
   readonly #leaseMs: number;
@@ -109,10 +109,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#leaseMs = parseDuration(options.worker?.lease ?? defaults.leaseMs, "worker.lease", { minMs: 100 });
     this.#registry.add(options.handlers ?? []);
     this.#sources = checkSources(options.sources ?? []);
-    this.#inserts = new Batcher({
-      max: defaults.batchMax,
-      send: (inserts) => this.#engine.jobs.insert(inserts),
-    });
+    this.#inserts = new Inserts(this.#engine as unknown as Engine<never>);
     const host = this.#host(undefined);
     this.jobs = new JobsClient(host);
     this.timers = new TimersClient(host, this.jobs);
@@ -177,7 +174,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
 
   async #explain(request: ExplainRequest, tenant: string | undefined): Promise<Explanation> {
     await this.#open();
-    return explain(this.#engine as unknown as Engine<never>, request, tenant, this.#zoneData);
+    return explain(this.#engineOf(tenant), request, tenant, this.#zoneData);
   }
 
   /** The same API bound to one tenant. */
@@ -402,7 +399,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     return {
       engine: async () => {
         await this.#open();
-        return this.#engine as unknown as Engine<never>;
+        return this.#engineOf(tenant);
       },
       inserts: this.#inserts,
       emitter: this.#emitter,
@@ -415,6 +412,13 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       zoneData: this.#zoneData,
       tenant,
     };
+  }
+
+  /** The engine as a tenant's handle sees it, where the store makes a difference. */
+  #engineOf(tenant: string | undefined): Engine<never> {
+    const engine = this.#engine as unknown as Engine<never>;
+    const own = tenant === undefined ? undefined : engine.ofTenant?.(tenant);
+    return own === undefined ? engine : { ...engine, ...own };
   }
 
   #report(error: unknown): void {

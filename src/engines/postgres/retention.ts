@@ -1,0 +1,187 @@
+// Retention (J10, N5): trims finished jobs by count and the audit log by age as they come, in amortised batches, so that
+// both stay bounded where no janitor runs; and purges what is too old.
+import { purgedEventsEvent } from "../../core/audit.ts";
+import { defaults } from "../../core/defaults.ts";
+import type { EventPurge, PurgeAnswer, PurgeRequest, RetentionCounts } from "../../core/engine.ts";
+import type { History } from "../../core/history.ts";
+import type { Place } from "../../core/stored-job.ts";
+import { runAll } from "./connections.ts";
+import { purgeFinished } from "./finished-purge.ts";
+import { type Group, groupConditions } from "./finished-sources.ts";
+import { eventStatements, laneStatements } from "./flush.ts";
+import { LaneChanges } from "./lane-changes.ts";
+import { exactLanes, foldLanes } from "./lanes.ts";
+import type { Step, Steps, Trimming, Written } from "./steps.ts";
+
+/** So many more than the limit may lie in a queue before they are trimmed together. */
+const slack = 200;
+
+// Rows that someone else deletes at this moment are left to them.
+const trimStatements: Readonly<Record<Group, string>> = { completed: trimOf("completed"), ended: trimOf("ended") };
+
+function trimOf(group: Group): string {
+  return `-- retention.trim
+WITH cut AS (
+  SELECT finished_at, seq FROM punctual.finished WHERE queue = $1 AND ${groupConditions[group]}
+  ORDER BY finished_at DESC, seq DESC LIMIT 1 OFFSET $2
+)
+DELETE FROM punctual.finished WHERE seq IN (
+  SELECT finished.seq FROM cut, punctual.finished AS finished
+  WHERE queue = $1 AND ${groupConditions[group]} AND (finished.finished_at, finished.seq) <= (cut.finished_at, cut.seq)
+  LIMIT $3 FOR UPDATE OF finished SKIP LOCKED
+) RETURNING queue, tenant, place`;
+}
+
+const expireStatement = `-- retention.expire
+DELETE FROM punctual.finished WHERE seq IN (
+  SELECT seq FROM punctual.finished WHERE expires_at IS NOT NULL AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+  FOR UPDATE SKIP LOCKED
+) RETURNING queue, tenant, place`;
+
+const anyExpiredStatement = `-- retention.anyExpired
+SELECT 1 AS found FROM punctual.finished WHERE expires_at IS NOT NULL AND expires_at <= $1 LIMIT 1`;
+
+const overfullStatements: Readonly<Record<Group, string>> = {
+  completed: `-- retention.overfull
+SELECT queue FROM ${exactLanes} AS lanes GROUP BY queue HAVING sum(completed) > $1 ORDER BY queue`,
+  ended: `-- retention.overfull
+SELECT queue FROM ${exactLanes} AS lanes GROUP BY queue HAVING sum(failed + cancelled) > $1 ORDER BY queue`,
+};
+
+const forgetKeysStatement = `-- retention.forgetKeys
+DELETE FROM punctual.idempotency WHERE (tenant, key) IN (
+  SELECT tenant, key FROM punctual.idempotency WHERE expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING 1 AS gone`;
+
+const forgetRecordsStatement = `-- retention.forgetRecords
+DELETE FROM punctual.records WHERE key IN (
+  SELECT key FROM punctual.records WHERE expires_at IS NOT NULL AND expires_at <= $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING 1 AS gone`;
+
+const purgeEventsStatement = `-- events.purge
+DELETE FROM punctual.events WHERE arrival IN (
+  SELECT arrival FROM punctual.events WHERE at < $1 ORDER BY at LIMIT $2 FOR UPDATE SKIP LOCKED
+) RETURNING 1 AS gone`;
+
+const anyOldEventStatement = "-- events.anyOld\nSELECT 1 AS found FROM punctual.events WHERE at < $1 LIMIT 1";
+
+const sweepReservationsStatement = `-- retention.reservations
+DELETE FROM punctual.reservations
+WHERE pg_visible_in_snapshot(xact, pg_current_snapshot()) OR pg_xact_status(xact) = 'aborted'`;
+
+/** Remembers how much this process has written to each queue's history since it last trimmed it. */
+export class Retention implements Trimming {
+  readonly history: History;
+  readonly #written = new Map<string, { readonly queue: string; readonly group: Group; count: number }>();
+  /** As with jobs, what a process finds at its first event is trimmed first. */
+  #events = defaults.eventTrimEvery - 1;
+
+  constructor(history: History) {
+    this.history = history;
+  }
+
+  get counts(): RetentionCounts {
+    return this.history;
+  }
+
+  /** Trims the queues that have grown by `slack` jobs, and the audit log; after the transactions that made them grow. */
+  async wrote(steps: Steps, ended: readonly Written[], events: number): Promise<void> {
+    this.#events += events;
+    const full: Written[] = [];
+    for (const { queue, group, count } of ended) {
+      const key = `${group}\n${queue}`;
+      let written = this.#written.get(key);
+      if (written === undefined) {
+        // One process may end few jobs of a queue and leave: what it finds at its first is trimmed first.
+        written = { queue, group, count: slack - 1 };
+        this.#written.set(key, written);
+      }
+      written.count += count;
+      if (written.count < slack) continue;
+      written.count = 0;
+      full.push(written);
+    }
+    if (full.length > 0) await this.#trim(steps, full);
+    if (this.#events < defaults.eventTrimEvery) return;
+    this.#events = 0;
+    const before = (await steps.now()) - this.history.eventAgeMsMax;
+    await steps.connections.run(purgeEventsStatement, [before, 2 * defaults.eventTrimEvery]);
+  }
+
+  async #trim(steps: Steps, full: readonly Written[]): Promise<void> {
+    await steps.begin(async (step) => {
+      for (const { queue, group } of full) await this.#cut(step, queue, group, this.#max(group), defaults.purgeLimit);
+    });
+  }
+
+  /** A bounded round of the janitor's work. */
+  async purge(steps: Steps, request: PurgeRequest): Promise<PurgeAnswer> {
+    const { finished, limit } = request;
+    if (finished !== undefined) return steps.begin((step) => purgeFinished(step, finished, limit));
+    await steps.connections.run(sweepReservationsStatement);
+    for (let isMore = true; isMore; ) isMore = await foldLanes(steps.connections);
+    return steps.begin(async (step) => {
+      const { session, now } = step;
+      let left = limit;
+      left -= await drop(step, (await session.run(expireStatement, [now, left])) as Dropped[]);
+      const limits = {
+        completed: request.completedCountMax ?? this.counts.completedCountMax,
+        ended: request.endedCountMax ?? this.counts.endedCountMax,
+      };
+      for (const group of ["completed", "ended"] as const) {
+        for (const { queue } of await session.run(overfullStatements[group], [limits[group]])) {
+          if (left > 0) left -= await this.#cut(step, queue, group, limits[group], left);
+        }
+      }
+      const keys = await session.run(forgetKeysStatement, [now, limit]);
+      const records = await session.run(forgetRecordsStatement, [now, limit]);
+      const moreJobs = left <= 0 && (await this.#isMore(step, limits));
+      return { deleted: limit - left, more: moreJobs || keys.length === limit || records.length === limit };
+    });
+  }
+
+  async #isMore({ session, now }: Step, limits: Readonly<Record<Group, number>>): Promise<boolean> {
+    const found = await runAll(session, [
+      [anyExpiredStatement, [now]],
+      [overfullStatements.completed, [limits.completed]],
+      [overfullStatements.ended, [limits.ended]],
+    ]);
+    return found.some((rows) => rows.length > 0);
+  }
+
+  /** Deletes old events, those that came first before others. */
+  purgeEvents(steps: Steps, { named, olderThanMs, limit }: EventPurge): Promise<PurgeAnswer> {
+    return steps.begin(async ({ session, now }) => {
+      const before = named?.before ?? now - (olderThanMs ?? this.history.eventAgeMsMax);
+      const gone = await session.run(purgeEventsStatement, [before, limit]);
+      const [left] = await session.run(anyOldEventStatement, [before]);
+      if (named !== undefined && gone.length > 0 && this.history.eventAgeMsMax > 0) {
+        await runAll(session, eventStatements([purgedEventsEvent(before, gone.length, now, named.actor)]));
+      }
+      return { deleted: gone.length, more: left !== undefined };
+    });
+  }
+
+  #max(group: Group): number {
+    return group === "completed" ? this.counts.completedCountMax : this.counts.endedCountMax;
+  }
+
+  /** Deletes the queue's finished jobs beyond the newest `max`, `limit` of them at most. */
+  async #cut(step: Step, queue: string, group: Group, max: number, limit: number): Promise<number> {
+    return drop(step, (await step.session.run(trimStatements[group], [queue, max, limit])) as Dropped[]);
+  }
+}
+
+interface Dropped {
+  readonly queue: string;
+  readonly tenant: string;
+  readonly place: Place;
+}
+
+/** Takes dropped rows off their lanes' counters. */
+async function drop({ session }: Step, dropped: readonly Dropped[]): Promise<number> {
+  const lanes = new LaneChanges();
+  for (const { queue, tenant, place } of dropped) lanes.add(queue, tenant, place, -1);
+  await runAll(session, laneStatements(lanes.rows()));
+  return dropped.length;
+}

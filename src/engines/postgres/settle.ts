@@ -1,0 +1,167 @@
+// Settling attempts. Plain completions, of jobs without key or schedule, go in one statement; all others the way of core's
+// steps. Of each queue only the newest completions are written to the history: retention would delete the others (J10).
+import type { SettleAnswer } from "../../core/engine.ts";
+import type { Job } from "../../core/job.ts";
+import { answersOf, outcomesOf } from "../../core/partial-failure.ts";
+import type { Settlement } from "../../core/settling.ts";
+import { settleJob } from "../../core/steps/settle.ts";
+import { detailOf, isKept } from "../../core/stored-job.ts";
+import { applySettlement } from "../../core/transitions.ts";
+import type { TransactionOptions } from "./connections.ts";
+import { plainArray, textArray } from "./lists.ts";
+import { nowOf } from "./sql.ts";
+import type { Steps } from "./steps.ts";
+import { eachAlone, isHeldUp } from "./together.ts";
+
+// The fence of core's `holds` as conditions. A row that a caller's transaction holds is not waited for. The place is
+// compared so that no index of one place serves: the rows are found by their number.
+const completeStatement = `-- jobs.complete
+WITH at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now, set_config('lock_timeout', '100', true) AS patience),
+ends AS MATERIALIZED (
+  SELECT * FROM unnest($2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::boolean[], $7::bigint[], $8::text[])
+    WITH ORDINALITY AS ends (seq, id, token, attempt, keep, age_ms, detail, ord)
+), done AS (
+  DELETE FROM punctual.jobs AS jobs USING at, ends
+  WHERE jobs.seq = ends.seq AND jobs.id = ends.id AND jobs.place || '' = 'active' AND jobs.token = ends.token
+    AND jobs.attempt = ends.attempt AND key IS NULL AND schedule IS NULL AND (NOT keep OR jobs.detail IS NULL)
+  RETURNING jobs.*, ends.ord, ends.keep, ends.age_ms, ends.detail AS end_detail, at.now
+), kept AS (
+  INSERT INTO punctual.finished (seq, id, tenant, queue, task, input, priority, place, due_at, created_at, attempt, token,
+    cancel_requested, replaced_by, finished_at, expires_at, detail)
+  SELECT seq, id, tenant, queue, task, input, priority, 'completed', due_at, created_at, attempt, token,
+    cancel_requested, replaced_by, now, now + age_ms, end_detail
+  FROM done WHERE keep
+), counted AS (
+  INSERT INTO punctual.lane_deltas (queue, tenant, active, completed, completed_total)
+  SELECT queue, tenant, -count(*), count(*) FILTER (WHERE keep), count(*) FROM done GROUP BY queue, tenant
+  ORDER BY queue, tenant
+)
+SELECT count(*)::int4 AS ended,
+  CASE WHEN count(*) < $9::int4 THEN json_agg(ord)::text END AS ords,
+  (SELECT json_agg(name)::text FROM punctual.queues WHERE concurrency IS NOT NULL AND name IN (SELECT queue FROM done))
+    AS limited,
+  (SELECT json_agg(id)::text FROM punctual.tenants WHERE limited AND passed_over AND id IN (SELECT tenant FROM done))
+    AS passed_over
+FROM done`;
+
+const settled: SettleAnswer = { outcome: "settled", state: "completed" };
+
+/** Records how attempts ended, in the order of the list. */
+export async function settleAll(steps: Steps, settlements: readonly Settlement[]): Promise<SettleAnswer[]> {
+  const { connections, context } = steps;
+  const done =
+    connections.joined || context.history.auditsAll ? new Set<Settlement>() : await completePlain(steps, settlements);
+  const left = settlements.filter((one) => !done.has(one));
+  if (left.length === 0) return settlements.map(() => settled);
+  const careful = await outcomesOf(left.length, () =>
+    eachAlone(left, (some, options) => settleCarefully(steps, some, options)),
+  );
+  const outcomes = new Map(left.map((one, index) => [one, careful[index]]));
+  return answersOf(settlements.map((one) => outcomes.get(one) ?? { answer: settled }));
+}
+
+function settleCarefully(
+  steps: Steps,
+  settlements: readonly Settlement[],
+  options: TransactionOptions,
+): Promise<SettleAnswer[]> {
+  return steps.run(
+    (names) => {
+      for (const { lease } of settlements) {
+        names.jobs.add(lease.id);
+        names.queues.add(lease.queue);
+      }
+    },
+    (workspace) => settlements.map((settlement) => settleJob(workspace, settlement)),
+    options,
+  );
+}
+
+/** Ends the jobs of those completions that are plain and hold; returns which. */
+async function completePlain(steps: Steps, settlements: readonly Settlement[]): Promise<ReadonlySet<Settlement>> {
+  const placed = placedCompletions(settlements);
+  if (placed.length === 0) return new Set();
+  const keep = newestOf(placed, steps.context.history.completedCountMax);
+  let row: Record<string, unknown> | undefined;
+  try {
+    [row] = await steps.connections.run(completeStatement, [steps.testNow, ...valuesOf(placed, keep), placed.length]);
+  } catch (error) {
+    // Someone's transaction holds one of them: the careful way finds out which.
+    if (isHeldUp(error)) return new Set();
+    throw error;
+  }
+  const ords = typeof row?.["ords"] === "string" ? (JSON.parse(row["ords"]) as (number | null)[]) : undefined;
+  const done =
+    ords === undefined && row?.["ended"] === placed.length
+      ? placed
+      : (ords ?? []).flatMap((ord) => (ord === null ? [] : (placed[ord - 1] ?? [])));
+  await steps.completed({
+    ended: done.filter((one) => keep.has(one)).map(({ lease }) => lease.queue),
+    limited: listOf(row?.["limited"]),
+    passedOver: listOf(row?.["passed_over"]),
+  });
+  return new Set(done);
+}
+
+function listOf(text: unknown): readonly string[] {
+  return typeof text === "string" ? (JSON.parse(text) as readonly string[]) : [];
+}
+
+/** The second of two that name one row is a repeat, and goes the careful way. */
+function placedCompletions(settlements: readonly Settlement[]): Settlement[] {
+  const seen = new Set<number>();
+  return settlements.filter(({ outcome, lease }) => {
+    if (outcome !== "complete" || typeof lease.ref !== "number" || seen.has(lease.ref)) return false;
+    seen.add(lease.ref);
+    return true;
+  });
+}
+
+/** Those that retention would keep: the newest of each queue. */
+function newestOf(placed: readonly Settlement[], max: number): ReadonlySet<Settlement> {
+  const counts = new Map<string, number>();
+  const kept = new Set<Settlement>();
+  for (const settlement of [...placed].reverse()) {
+    const { queue } = settlement.lease;
+    const count = counts.get(queue) ?? 0;
+    if (count >= max || settlement.keep === "nothing" || settlement.keep.ageMs === 0) continue;
+    counts.set(queue, count + 1);
+    kept.add(settlement);
+  }
+  return kept;
+}
+
+function valuesOf(placed: readonly Settlement[], keep: ReadonlySet<Settlement>): string[] {
+  return [
+    plainArray(placed.map(({ lease }) => lease.ref as number)),
+    plainArray(placed.map(({ lease }) => lease.id)),
+    textArray(placed.map(({ lease }) => lease.token)),
+    plainArray(placed.map(({ lease }) => lease.attempt)),
+    plainArray(placed.map((one) => keep.has(one))),
+    plainArray(placed.map((one) => (one.keep === "nothing" ? null : (one.keep.ageMs ?? null)))),
+    textArray(placed.map((one) => (keep.has(one) ? detailAfter(one) : null))),
+  ];
+}
+
+/** The detail of a job that had none, after a completion. */
+function detailAfter(settlement: Settlement): string | null {
+  const { id, queue, attempt, token } = settlement.lease;
+  const blank: Job = {
+    ...{
+      id,
+      queue,
+      attempt,
+      token,
+      tenant: "",
+      task: "",
+      input: "",
+      priority: 0,
+      state: "active",
+      dueAt: 0,
+      createdAt: 0,
+    },
+    ...{ failures: 0, crashes: 0, releases: 0, attempts: [], log: [] },
+  };
+  const job = applySettlement(blank, settlement, 0, false);
+  return isKept(job) ? detailOf(job) : null;
+}
