@@ -6,6 +6,7 @@ import type { Engine, InspectionStore } from "../../core/engine.ts";
 import { InvalidInputError } from "../../core/errors.ts";
 import { type HistoryOptions, resolveHistory } from "../../core/history.ts";
 import { checkFlag, refuseUnknown } from "../../core/options.ts";
+import { claimGenerally } from "./claim.ts";
 import type { Location } from "./connecting.ts";
 import { eventStore } from "./events.ts";
 import { inspectionStore } from "./inspection.ts";
@@ -88,7 +89,7 @@ export function postgres(location: Location, options: PostgresOptions = {}): Eng
     rowSecurity: checkFlag(options.rowSecurity, "rowSecurity"),
   };
   const store = new Store(storeOptions);
-  const straight = new StraightClaims(store.steps);
+  const straight = new StraightClaims(store.steps, (request) => claimGenerally(store.steps, request));
   store.onSignal((signal) => straight.told(signal));
   const all: Contract = { ...contractOf(store.steps, straight), capabilities: capabilitiesOf(store) };
   const inspection: InspectionStore = {

@@ -17,19 +17,37 @@ import type { Step, Steps, Trimming, Written } from "./steps.ts";
 const slack = 200;
 
 // Rows that someone else deletes at this moment are left to them.
+const cutStatements: Readonly<Record<Group, string>> = { completed: cutOf("completed"), ended: cutOf("ended") };
 const trimStatements: Readonly<Record<Group, string>> = { completed: trimOf("completed"), ended: trimOf("ended") };
 
-function trimOf(group: Group): string {
-  return `-- retention.trim
-WITH cut AS (
-  SELECT finished_at, seq FROM punctual.finished WHERE queue = $1 AND ${groupConditions[group]}
-  ORDER BY finished_at DESC, seq DESC LIMIT 1 OFFSET $2
-)
-DELETE FROM punctual.finished WHERE seq IN (
-  SELECT finished.seq FROM cut, punctual.finished AS finished
+/** Deletes finished jobs of queue $1 beyond the newest $2, $3 of them at most. */
+function beyondNewest(group: Group): string {
+  return `DELETE FROM punctual.finished WHERE seq IN (
+  SELECT finished.seq FROM (
+    SELECT finished_at, seq FROM punctual.finished WHERE queue = $1 AND ${groupConditions[group]}
+    ORDER BY finished_at DESC, seq DESC LIMIT 1 OFFSET $2
+  ) AS cut, punctual.finished AS finished
   WHERE queue = $1 AND ${groupConditions[group]} AND (finished.finished_at, finished.seq) <= (cut.finished_at, cut.seq)
   LIMIT $3 FOR UPDATE OF finished SKIP LOCKED
 ) RETURNING queue, tenant, place`;
+}
+
+function cutOf(group: Group): string {
+  return `-- retention.cut\n${beyondNewest(group)}`;
+}
+
+// By itself and beside the calls that made the history grow: nobody waits for its commit to reach the disk.
+function trimOf(group: Group): string {
+  return `-- retention.trim
+WITH relaxed AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true) AS setting), gone AS (
+${beyondNewest(group)}
+), counted AS (
+  INSERT INTO punctual.lane_deltas (queue, tenant, completed, failed, cancelled)
+  SELECT queue, tenant, -count(*) FILTER (WHERE place = 'completed'), -count(*) FILTER (WHERE place = 'failed'),
+    -count(*) FILTER (WHERE place = 'cancelled')
+  FROM gone GROUP BY queue, tenant
+)
+SELECT setting, (SELECT count(*) FROM gone)::int4 AS gone FROM relaxed`;
 }
 
 const expireStatement = `-- retention.expire
@@ -75,6 +93,7 @@ export class Retention implements Trimming {
   readonly #written = new Map<string, { readonly queue: string; readonly group: Group; count: number }>();
   /** As with jobs, what a process finds at its first event is trimmed first. */
   #events = defaults.eventTrimEvery - 1;
+  #trimming: Promise<void> = Promise.resolve();
 
   constructor(history: History) {
     this.history = history;
@@ -101,17 +120,28 @@ export class Retention implements Trimming {
       written.count = 0;
       full.push(written);
     }
-    if (full.length > 0) await this.#trim(steps, full);
-    if (this.#events < defaults.eventTrimEvery) return;
-    this.#events = 0;
-    const before = (await steps.now()) - this.history.eventAgeMsMax;
-    await steps.connections.run(purgeEventsStatement, [before, 2 * defaults.eventTrimEvery]);
+    const trimsEvents = this.#events >= defaults.eventTrimEvery;
+    if (full.length === 0 && !trimsEvents) return;
+    if (trimsEvents) this.#events = 0;
+    // One at a time: whoever writes so fast that the last trim still goes on waits for it.
+    await this.#trimming;
+    this.#trimming = this.#trim(steps, full, trimsEvents).catch(() => {
+      // The next one, or the janitor, trims what this one has left.
+    });
   }
 
-  async #trim(steps: Steps, full: readonly Written[]): Promise<void> {
-    await steps.begin(async (step) => {
-      for (const { queue, group } of full) await this.#cut(step, queue, group, this.#max(group), defaults.purgeLimit);
-    });
+  /** Resolves when no trim goes on. */
+  idle(): Promise<void> {
+    return this.#trimming;
+  }
+
+  async #trim(steps: Steps, full: readonly Written[], trimsEvents: boolean): Promise<void> {
+    for (const { queue, group } of full) {
+      await steps.connections.run(trimStatements[group], [queue, this.#max(group), defaults.purgeLimit]);
+    }
+    if (!trimsEvents) return;
+    const before = (await steps.now()) - this.history.eventAgeMsMax;
+    await steps.connections.run(purgeEventsStatement, [before, 2 * defaults.eventTrimEvery]);
   }
 
   /** A bounded round of the janitor's work. */
@@ -168,7 +198,7 @@ export class Retention implements Trimming {
 
   /** Deletes the queue's finished jobs beyond the newest `max`, `limit` of them at most. */
   async #cut(step: Step, queue: string, group: Group, max: number, limit: number): Promise<number> {
-    return drop(step, (await step.session.run(trimStatements[group], [queue, max, limit])) as Dropped[]);
+    return drop(step, (await step.session.run(cutStatements[group], [queue, max, limit])) as Dropped[]);
   }
 }
 

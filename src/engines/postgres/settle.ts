@@ -20,29 +20,30 @@ WITH at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now, set_config('lock_timeout'
 ends AS MATERIALIZED (
   SELECT * FROM unnest($2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::boolean[], $7::bigint[], $8::text[])
     WITH ORDINALITY AS ends (seq, id, token, attempt, keep, age_ms, detail, ord)
-), done AS (
+), done AS MATERIALIZED (
   DELETE FROM punctual.jobs AS jobs USING at, ends
   WHERE jobs.seq = ends.seq AND jobs.id = ends.id AND jobs.place || '' = 'active' AND jobs.token = ends.token
     AND jobs.attempt = ends.attempt AND key IS NULL AND schedule IS NULL AND (NOT keep OR jobs.detail IS NULL)
-  RETURNING jobs.*, ends.ord, ends.keep, ends.age_ms, ends.detail AS end_detail, at.now
+  RETURNING queue, tenant, ends.ord, ends.keep, ends.seq, ends.age_ms, ends.detail, at.now
+), lanes AS MATERIALIZED (
+  SELECT queue, tenant, count(*) AS ended, count(*) FILTER (WHERE keep) AS kept FROM done GROUP BY queue, tenant
+), counted AS (
+  INSERT INTO punctual.lane_deltas (queue, tenant, active, completed, completed_total)
+  SELECT queue, tenant, -ended, kept, ended FROM lanes
 ), kept AS (
   INSERT INTO punctual.finished (seq, id, tenant, queue, task, input, priority, place, due_at, created_at, attempt, token,
     cancel_requested, replaced_by, finished_at, expires_at, detail)
-  SELECT seq, id, tenant, queue, task, input, priority, 'completed', due_at, created_at, attempt, token,
-    cancel_requested, replaced_by, now, now + age_ms, end_detail
-  FROM done WHERE keep
-), counted AS (
-  INSERT INTO punctual.lane_deltas (queue, tenant, active, completed, completed_total)
-  SELECT queue, tenant, -count(*), count(*) FILTER (WHERE keep), count(*) FROM done GROUP BY queue, tenant
-  ORDER BY queue, tenant
+  SELECT jobs.seq, jobs.id, jobs.tenant, jobs.queue, task, input, priority, 'completed', due_at, created_at, jobs.attempt,
+    jobs.token, cancel_requested, replaced_by, done.now, done.now + done.age_ms, done.detail
+  FROM done JOIN punctual.jobs AS jobs ON jobs.seq = done.seq WHERE done.keep
 )
-SELECT count(*)::int4 AS ended,
-  CASE WHEN count(*) < $9::int4 THEN json_agg(ord)::text END AS ords,
-  (SELECT json_agg(name)::text FROM punctual.queues WHERE concurrency IS NOT NULL AND name IN (SELECT queue FROM done))
+SELECT coalesce(sum(ended), 0)::int4 AS ended,
+  CASE WHEN coalesce(sum(ended), 0) < $9::int4 THEN (SELECT json_agg(ord)::text FROM done) END AS ords,
+  (SELECT json_agg(name)::text FROM punctual.queues WHERE concurrency IS NOT NULL AND name IN (SELECT queue FROM lanes))
     AS limited,
-  (SELECT json_agg(id)::text FROM punctual.tenants WHERE limited AND passed_over AND id IN (SELECT tenant FROM done))
+  (SELECT json_agg(id)::text FROM punctual.tenants WHERE limited AND passed_over AND id IN (SELECT tenant FROM lanes))
     AS passed_over
-FROM done`;
+FROM lanes`;
 
 const settled: SettleAnswer = { outcome: "settled", state: "completed" };
 

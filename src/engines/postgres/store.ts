@@ -105,6 +105,7 @@ export class Store {
     this.#opening = undefined;
     await opening?.catch(() => {});
     const present = this.#present;
+    await this.#retention.idle();
     // What waits to be told is told by a connection that is still open.
     await this.#signals.end();
     this.#present = undefined;

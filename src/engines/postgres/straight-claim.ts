@@ -13,11 +13,11 @@ import type { ClaimedJob } from "../../core/job.ts";
 import { everyQueue } from "../../core/queue.ts";
 import type { Signal } from "../../core/signal.ts";
 import { endJob } from "../../core/steps/ending.ts";
-import { damagedReason, isDamaged } from "../../core/stored-job.ts";
+import { damagedReason, fromDetail, isDamaged, originOf } from "../../core/stored-job.ts";
 import { failDamaged } from "../../core/transitions.ts";
 import { earliest } from "./claim-look.ts";
+import { claimedText, readClaimed, type TakenJob } from "./claimed-text.ts";
 import { epochHolds } from "./migrations/migrate.ts";
-import { type ReadyRow, readyColumns, readyJob } from "./rows.ts";
 import { nowOf } from "./sql.ts";
 import type { Steps } from "./steps.ts";
 
@@ -30,28 +30,32 @@ const plainLane = `SELECT min(tenant) AS tenant FROM punctual.lanes WHERE queue 
   HAVING count(*) = 1`;
 
 // $2 queue, $3 most jobs, $4 most bytes, $5 token, $6 worker, $7 lease, $8 how many start, from $9 on the watermark.
-// A job that may have crashed its worker is claimed alone, by the general way.
+// A job that may have crashed its worker is claimed alone, by the general way. Rows are numbered in the order in which they
+// were locked, which is the index's: nothing here is sorted.
 const claim = (behind: string) => `ready AS MATERIALIZED (
-  SELECT jobs.seq, jobs.priority, jobs.due_at, jobs.detail, octet_length(jobs.input) AS bytes
+  SELECT jobs.ctid AS place_id, jobs.seq, jobs.detail, octet_length(jobs.input) AS bytes
   FROM punctual.jobs AS jobs
   WHERE jobs.queue = $2 AND jobs.tenant = (SELECT tenant FROM open) AND place = 'ready'${behind}
   ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT $3 FOR UPDATE OF jobs SKIP LOCKED
-), numbered AS MATERIALIZED (
-  SELECT seq, row_number() OVER w AS nr, sum(bytes) OVER w AS bytes
-  FROM ready WHERE NOT EXISTS (SELECT 1 FROM ready WHERE detail LIKE '%"lost"%' OR detail NOT LIKE '{%}')
-  WINDOW w AS (ORDER BY priority, due_at, seq)
 ), claimed AS (
   UPDATE punctual.jobs AS jobs SET place = 'active', attempt = attempt + 1, token = $5, worker = $6, claimed_at = at.now,
     lease_until = at.now + $7::bigint, started = numbered.nr <= $8
-  FROM at, numbered WHERE jobs.seq = numbered.seq AND (nr = 1 OR numbered.bytes <= $4)
-  RETURNING jobs.*
+  FROM at, (
+    SELECT place_id, seq, row_number() OVER () AS nr, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
+    FROM ready WHERE NOT EXISTS (SELECT 1 FROM ready WHERE detail LIKE '%"lost"%' OR detail NOT LIKE '{%}')
+  ) AS numbered
+  WHERE jobs.ctid = numbered.place_id AND jobs.seq = numbered.seq AND (nr = 1 OR numbered.bytes <= $4)
+  RETURNING jobs.seq, jobs.id, task, input, priority, due_at, created_at, attempt, key, schedule, incarnation, replaced_by, detail
+), taken AS MATERIALIZED (
+  SELECT count(*) AS count, ${claimedText} AS jobs FROM claimed
 ), counted AS (
   INSERT INTO punctual.lane_deltas (queue, tenant, ready, active)
-  SELECT $2, open.tenant, -count(*), count(*) FROM open, claimed GROUP BY open.tenant HAVING count(*) > 0
+  SELECT $2, open.tenant, -taken.count, taken.count FROM open, taken WHERE taken.count > 0
 )`;
 
-const answer = `(SELECT tenant FROM open) AS lane, (SELECT count(*) FROM ready)::int4 AS seen, at.now::float8 AS now,
-  ${readyColumns}`;
+// One row, and the jobs as one text (claimed-text.ts).
+const answer = `at.now::float8 AS now, (SELECT tenant FROM open) AS lane, (SELECT count(*) FROM ready)::int4 AS seen,
+  taken.count::int4 AS taken, taken.jobs`;
 
 const fullStatement = `-- jobs.claimPlain
 WITH ${at}, look AS MATERIALIZED (
@@ -62,13 +66,13 @@ WITH ${at}, look AS MATERIALIZED (
   WHERE coalesce(look.lease_until > at.now, true) AND coalesce(look.deferred_until > at.now, true)
 ), ${claim("")}
 SELECT ${answer}, look.lease_until::float8 AS first_lease, look.deferred_until::float8 AS first_deferred
-FROM at CROSS JOIN look LEFT JOIN claimed ON true ORDER BY claimed.priority, claimed.due_at, claimed.seq`;
+FROM at, look, taken`;
 
 const onwardStatement = `-- jobs.claimOnward
 WITH ${at}, open AS MATERIALIZED (${plainLane}),
 ${claim(`
     AND (jobs.priority, jobs.due_at, jobs.seq) > ($9::smallint, $10::bigint, $11::bigint)`)}
-SELECT ${answer} FROM at LEFT JOIN claimed ON true ORDER BY claimed.priority, claimed.due_at, claimed.seq`;
+SELECT ${answer} FROM at, taken`;
 
 /** Full looks are at most so far apart, in ms, while they are quick. */
 const fullEveryMs = 250;
@@ -85,25 +89,27 @@ interface Mark {
   readonly until: number;
 }
 
-/** The rows of a claim; without a job there is one all the same. */
+/** What a claim answers. */
 interface ClaimRow {
-  readonly seq: number | null;
+  readonly now: Millis;
+  /** Absent: the claim must go the general way. */
   readonly lane: string | null;
   readonly seen: number;
-  readonly now: Millis;
+  readonly taken: number;
+  readonly jobs: string | null;
   readonly first_lease?: Millis | null;
   readonly first_deferred?: Millis | null;
 }
 
-/** A row that holds a job. */
-type TakenRow = ClaimRow & ReadyRow & { readonly lane: string };
-
 export class StraightClaims {
   readonly #steps: Steps;
+  readonly #again: (request: ClaimRequest) => Promise<ClaimAnswer>;
   readonly #marks = new Map<string, Mark>();
 
-  constructor(steps: Steps) {
+  /** @param again the general way, for a claim that is to be given what it has taken */
+  constructor(steps: Steps, again: (request: ClaimRequest) => Promise<ClaimAnswer>) {
     this.#steps = steps;
+    this.#again = again;
   }
 
   /** What has become due in a queue may lie before the mark. */
@@ -125,33 +131,33 @@ export class StraightClaims {
     const { claimId, worker, leaseMs, starts, bytesMax } = request;
     const values = [this.#steps.testNow, queue, limit, bytesMax, claimId, worker, leaseMs, starts];
     const sentAt = performance.now();
-    const rows = (await this.#steps.connections.run(
+    const [row] = (await this.#steps.connections.run(
       mark === undefined ? fullStatement : onwardStatement,
       mark === undefined ? values : [...values, mark.priority, mark.dueAt, mark.seq],
     )) as ClaimRow[];
-    const [first] = rows;
-    if (first === undefined || first.lane === null) return this.#detour(queue);
-    const taken = first.seq === null ? [] : (rows as TakenRow[]);
-    const jobs = taken.map((row, index) => claimed(row, index, request));
+    if (row === undefined || row.lane === null) return this.#detour(queue);
+    const { now, lane } = row;
+    const taken = row.jobs === null ? [] : readClaimed(row.jobs, row.taken);
+    // What cannot be told apart is ours all the same: the general way gives again what this claim has taken.
+    if (taken === undefined) return await this.#again({ ...request, repeat: true });
     // The general way ends what is damaged, and claims alone what may have crashed its worker.
-    if (jobs.length === 0 && first.seen > 0) return this.#detour(queue);
+    if (taken.length === 0 && row.seen > 0) return this.#detour(queue);
+    const jobs = taken.map((job, index) => claimed(job, { queue, lane, now, startsNow: index < starts }, request));
     const last = taken.at(-1);
-    if (last !== undefined && taken.length === limit) this.#move(queue, last, mark?.until ?? nextFullAt(sentAt));
-    else this.#marks.delete(queue);
     const isFull = taken.length === limit;
+    if (last !== undefined && isFull) this.#move(queue, last, mark?.until ?? nextFullAt(sentAt));
+    else this.#marks.delete(queue);
     // Behind a mark that found less than it might, there may be more before it.
-    const looksOn = isFull || mark !== undefined || jobs.length < first.seen;
-    const ends = jobs.length === 0 ? undefined : first.now + leaseMs;
-    const nextDueAt = looksOn
-      ? first.now
-      : earliest([first.first_lease ?? undefined, first.first_deferred ?? undefined, ends]);
+    const looksOn = isFull || mark !== undefined || taken.length < row.seen;
+    const ends = jobs.length === 0 ? undefined : now + leaseMs;
+    const nextDueAt = looksOn ? now : earliest([row.first_lease ?? undefined, row.first_deferred ?? undefined, ends]);
     const whole = await this.#endDamaged(jobs, taken);
     return { jobs: whole, nextDueAt, paused: [], limited: [] };
   }
 
   /** A foreign hand may have left anything in a row: such a job ends, and is not run. */
-  async #endDamaged(jobs: readonly ClaimedJob[], rows: readonly ReadyRow[]): Promise<readonly ClaimedJob[]> {
-    const ids = new Set(rows.flatMap(({ id, detail }) => (isDamaged(detail) ? [id] : [])));
+  async #endDamaged(jobs: readonly ClaimedJob[], taken: readonly TakenJob[]): Promise<readonly ClaimedJob[]> {
+    const ids = new Set(taken.flatMap(({ id, detail }) => (isDamaged(detail) ? [id] : [])));
     if (ids.size === 0) return jobs;
     await this.#steps.run(
       (names) => {
@@ -173,8 +179,8 @@ export class StraightClaims {
     return this.#marks.get(queue);
   }
 
-  #move(queue: string, last: ReadyRow, until: number): void {
-    this.#marks.set(queue, { priority: last.priority, dueAt: last.due_at, seq: last.seq, until });
+  #move(queue: string, { seq, priority, dueAt }: TakenJob, until: number): void {
+    this.#marks.set(queue, { priority, dueAt, seq, until });
   }
 
   #detour(queue: string): undefined {
@@ -188,16 +194,31 @@ function nextFullAt(sentAt: number): number {
   return now + Math.max(fullEveryMs, fullShare * (now - sentAt));
 }
 
-function claimed(row: TakenRow, index: number, { wants, claimId, worker, leaseMs, starts }: ClaimRequest): ClaimedJob {
+/** Where and when a job was claimed. */
+interface Taking {
+  readonly queue: string;
+  readonly lane: string;
+  readonly now: Millis;
+  readonly startsNow: boolean;
+}
+
+function claimed(job: TakenJob, { queue, lane, now, startsNow }: Taking, request: ClaimRequest): ClaimedJob {
+  const { seq, key, schedule, incarnation, replacedBy, detail, ...rest } = job;
   return {
-    ...readyJob(row, wants[0]?.queue ?? "", row.lane),
+    ...fromDetail(detail),
+    ...rest,
+    tenant: lane,
+    queue,
     state: "active",
-    token: claimId,
-    worker,
-    claimedAt: row.now,
-    leaseUntil: row.now + leaseMs,
-    started: index < starts,
+    key: key ?? undefined,
+    schedule: schedule === null ? undefined : originOf(schedule, incarnation, detail),
+    replacedBy: replacedBy ?? undefined,
+    token: request.claimId,
+    worker: request.worker,
+    claimedAt: now,
+    leaseUntil: now + request.leaseMs,
+    started: startsNow,
     recovered: false,
-    ref: row.seq,
+    ref: seq,
   };
 }
