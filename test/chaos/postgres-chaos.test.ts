@@ -21,7 +21,12 @@ const facts: readonly (readonly [string, FaultName, "changes" | "all"])[] = [
 test.each(facts)(
   "%s",
   async (_fact, fault, audit) => {
-    const { counts, shortcomings } = await playRound(fault, server, { producers: 1, workers: 2, audit });
+    const { counts, shortcomings } = await playRound(fault, server, {
+      producers: 1,
+      workers: 2,
+      audit,
+      pausedMs: 5_500,
+    });
     expect(shortcomings).toEqual([]);
     expect(counts).toMatchObject({ "accepted by producers": expect.any(Number), "ticks fired": expect.any(Number) });
   },

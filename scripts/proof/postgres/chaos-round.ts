@@ -2,11 +2,11 @@
 import type { PostgresServer } from "../../services/postgres.ts";
 import { type Account, accountOf, readRemains } from "./chaos-account.ts";
 import { type ChaosChild, ChaosStage } from "./chaos-stage.ts";
-import { type Fault, type FaultName, faults } from "./faults.ts";
+import { type Fault, type FaultName, type FaultOptions, faults } from "./faults.ts";
 import { holdJob } from "./holder.ts";
 import { holderQueue, loadSchedules, quietQueue, untilAnswered } from "./load.ts";
 
-export interface RoundOptions {
+export interface RoundOptions extends FaultOptions {
   readonly producers: number;
   readonly workers: number;
   readonly audit: "changes" | "all";
@@ -26,7 +26,11 @@ export async function playRound(name: FaultName, server: PostgresServer, options
   }
 }
 
-async function play(stage: ChaosStage, fault: Fault, { producers, workers, audit }: RoundOptions): Promise<Account> {
+async function play(
+  stage: ChaosStage,
+  fault: Fault,
+  { producers, workers, audit, pausedMs }: RoundOptions,
+): Promise<Account> {
   const { scheduler, engine } = stage;
   await scheduler.schedules.ensureMany(loadSchedules);
   await Promise.all([
@@ -37,7 +41,7 @@ async function play(stage: ChaosStage, fault: Fault, { producers, workers, audit
   await stage.until("load", () => busyOnes(stage).every((child) => share(stage, child, 0) >= fairShare));
   const held = await holdJob(stage);
 
-  const figures = await fault.strike(stage);
+  const figures = await fault.strike(stage, { pausedMs });
   const overAt = performance.timeOrigin + performance.now();
   const recoveries = await recovery(stage, overAt);
   const late = await held.settleLate();

@@ -10,11 +10,14 @@ export interface Fault {
   /** A worker of its own serves the queue of probes. */
   readonly quietWorker?: true;
   /** Answers figures of its own. @throws when it could not do what it says */
-  strike(stage: ChaosStage): Promise<Readonly<Record<string, number>>>;
+  strike(stage: ChaosStage, how: FaultOptions): Promise<Readonly<Record<string, number>>>;
 }
 
-/** Longer than the lease of 2 s, and than what counts as late for a tick. */
-const pausedMs = 5_500;
+export interface FaultOptions {
+  /** How long a server is paused: longer than the lease of 2 s, and than what counts as late for a tick. */
+  readonly pausedMs: number;
+}
+
 const cutsPerRound: readonly Lost[] = ["request", "answer", "request", "answer"];
 /** Statements that end attempts. */
 const isSettle = (text: string) => /^\s*-- jobs\.(?:settle|complete|finish)\b/.test(text);
@@ -65,8 +68,8 @@ export const faults = {
   "server-paused": {
     title: "the server is paused with SIGSTOP for longer than a lease",
     throughProxy: false,
-    async strike({ server }) {
-      server.pause();
+    async strike({ server }, { pausedMs }) {
+      await server.pause();
       await sleep(pausedMs);
       server.resume();
       return {};

@@ -57,7 +57,8 @@ const claim = (behind: string) => `ready AS MATERIALIZED (
 const answer = `at.now::float8 AS now, (SELECT tenant FROM open) AS lane, (SELECT count(*) FROM ready)::int4 AS seen,
   taken.count::int4 AS taken, taken.jobs`;
 
-const fullStatement = `-- jobs.claimPlain
+/** A claim from the beginning of a queue. */
+export const fullStatement = `-- jobs.claimPlain
 WITH ${at}, look AS MATERIALIZED (
   SELECT (SELECT lease_until FROM punctual.jobs WHERE queue = $2 AND place = 'active' ORDER BY lease_until LIMIT 1) AS lease_until,
     (SELECT due_at FROM punctual.jobs WHERE queue = $2 AND place = 'deferred' ORDER BY due_at LIMIT 1) AS deferred_until
@@ -68,7 +69,8 @@ WITH ${at}, look AS MATERIALIZED (
 SELECT ${answer}, look.lease_until::float8 AS first_lease, look.deferred_until::float8 AS first_deferred
 FROM at, look, taken`;
 
-const onwardStatement = `-- jobs.claimOnward
+/** A claim behind a mark. */
+export const onwardStatement = `-- jobs.claimOnward
 WITH ${at}, open AS MATERIALIZED (${plainLane}),
 ${claim(`
     AND (jobs.priority, jobs.due_at, jobs.seq) > ($9::smallint, $10::bigint, $11::bigint)`)}
