@@ -22,6 +22,7 @@ export const simulatedPromises: readonly string[] = ["J1", "J2", "J3", "J4", "J1
 
 const memoryEngine = ["test/engines/memory.test.ts"];
 const sqliteEngine = ["test/engines/sqlite-memory.test.ts"];
+const postgresEngine = ["test/postgres/conformance.test.ts"];
 const simulation = ["test/simulation"];
 
 export const mutants: readonly Mutant[] = [
@@ -842,5 +843,52 @@ export const mutants: readonly Mutant[] = [
     replace: "false",
     tests: ["test/runtime/zone-data.test.ts"],
     expect: "S13",
+  },
+  {
+    name: "postgres: a plain claim from a paused queue",
+    promise: "J11",
+    file: "src/engines/postgres/straight-claim.ts",
+    find: "AND (paused OR limited))",
+    replace: "AND limited)",
+    tests: postgresEngine,
+    expect: "J11",
+  },
+  {
+    name: "postgres: a plain completion without the token",
+    promise: "J3",
+    file: "src/engines/postgres/settle.ts",
+    find: "AND jobs.token = ends.token\n",
+    replace: "\n",
+    tests: postgresEngine,
+    expect: "J3",
+    notSimulated: "the simulated worlds have engines inside the process",
+  },
+  {
+    name: "postgres: a key's other slot by an old look",
+    promise: "T3",
+    file: "src/engines/postgres/load.ts",
+    find: "  if (slots.size > 0) {\n    // A lock that was waited for",
+    replace: "  if (slots.size > 1_000) {\n    // A lock that was waited for",
+    tests: ["test/postgres/marks.test.ts"],
+    expect: "T3",
+    notSimulated: "the simulated worlds have engines inside the process",
+  },
+  {
+    name: "postgres: a mark that is never put back",
+    promise: "J5",
+    file: "src/engines/postgres/straight-claim.ts",
+    find: "if (mark !== undefined && performance.now() > mark.until) this.#marks.delete(queue);",
+    replace: "",
+    tests: ["test/postgres/marks.test.ts"],
+    expect: "J5",
+  },
+  {
+    name: "postgres: an open transaction's jobs do not count",
+    promise: "N2",
+    file: "src/engines/postgres/guards.ts",
+    find: "seen + waiting",
+    replace: "seen",
+    tests: ["test/postgres/marks.test.ts"],
+    expect: "N2",
   },
 ];
