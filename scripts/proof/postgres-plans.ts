@@ -64,7 +64,7 @@ for (const [analyzed, when] of [
   if (analyzed) await client.query("ANALYZE punctual.jobs");
   const plain = [null, "default", limit, 10_000_000, "0123456789abcdef", "worker", 30_000, 10];
   for (const [name, text, values] of [
-    ["claim from the beginning", fullStatement, plain],
+    ["claim from the beginning", fullStatement, [...plain, false]],
     ["claim behind a mark", onwardStatement, [...plain, 5, 1_700_000_000_000 + jobs / 2, jobs / 2]],
   ] as const) {
     await client.query("BEGIN");

@@ -91,7 +91,10 @@ export interface JobStore {
   insert(inserts: readonly Insert[]): Promise<InsertAnswer[]>;
   /** Gives due jobs to a worker: each to exactly one, attempt + 1 (J2, J5). */
   claim(request: ClaimRequest): Promise<ClaimAnswer>;
-  /** Lengthens leases from now on and stores what the attempts report; stale ones change nothing (J3). */
+  /**
+   * Lengthens leases from now on and stores what the attempts report; stale ones change nothing (J3). Never waits for a
+   * job that another transaction has in hand: that one is `unextended`.
+   */
   extend(extensions: readonly Extension[], leaseMs: number): Promise<ExtendOutcome[]>;
   /**
    * Records how attempts ended. `settled` also answers the exact repeat of the settlement that ended the job;
@@ -175,8 +178,12 @@ export interface Extension {
   readonly log?: readonly LogLine[] | undefined;
 }
 
-/** `cancelling`: held and extended, and someone asked for its cancellation. */
-export type ExtendOutcome = "held" | "lost" | "cancelling";
+/**
+ * `cancelling`: held and extended, and someone asked for its cancellation. `unextended`: held as far as can be seen, but
+ * not to be counted on for longer than before, nor is the report stored, as another transaction has the job in hand; only
+ * stores whose writers work side by side answer it.
+ */
+export type ExtendOutcome = "held" | "lost" | "cancelling" | "unextended";
 
 export interface SettleAnswer {
   readonly outcome: "settled" | "lost" | "unknown";

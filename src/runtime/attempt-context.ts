@@ -20,6 +20,7 @@ interface AttemptSeen {
   readonly startedAt: Millis;
   readonly signal: AbortSignal;
   completedInTransaction: boolean;
+  completing: boolean;
   note(text: string): void;
   report(share: number): void;
 }
@@ -131,7 +132,14 @@ class AttemptContext implements Context {
   get complete(): Context["complete"] {
     return async (tx, output) => {
       const attempt = this.#attempt;
-      await this.#host.complete(attempt.job, tx, encodePayload(output, "output", defaults.payloadBytesMax));
+      const encoded = encodePayload(output, "output", defaults.payloadBytesMax);
+      attempt.completing = true;
+      try {
+        await this.#host.complete(attempt.job, tx, encoded);
+      } catch (error) {
+        attempt.completing = false;
+        throw error;
+      }
       attempt.completedInTransaction = true;
     };
   }

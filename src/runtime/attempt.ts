@@ -38,6 +38,11 @@ export class Attempt {
   readonly startedAt: number;
   /** The handler called `complete(tx)`: what the store then says decides, not what the handler returns. */
   completedInTransaction = false;
+  /**
+   * `complete(tx)` has begun and has not failed: the transaction has the job in hand until it ends, which nobody tells, and
+   * once it is committed the lease is gone as it should be.
+   */
+  completing = false;
   /** Whether the store has been told that the handler was called. */
   startTold: boolean;
   #progress: number | undefined;

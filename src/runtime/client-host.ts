@@ -2,7 +2,7 @@
 
 import { shown } from "../core/duration.ts";
 import type { Engine } from "../core/engine.ts";
-import { hasCode, InvalidInputError, OutcomeUnknownError } from "../core/errors.ts";
+import { hasCode, InvalidInputError, isPunctualError, OutcomeUnknownError } from "../core/errors.ts";
 import type { Guardrails } from "../core/guardrails.ts";
 import type { Entropy } from "../core/id.ts";
 import type { Task } from "../core/task.ts";
@@ -67,20 +67,28 @@ export function resolveTask(
 const repeatAfterMs: readonly number[] = [100, 1_000];
 
 /**
- * Makes a call again, the very same one, while its outcome is unknown: its ids make it find what it wrote (J15).
+ * Makes a call again, the very same one, while its outcome is unknown: its ids make it find what it wrote (J15). That a
+ * later try wrote nothing says nothing of the first: from then on, only an answer or a refusal ends the call.
  * @throws OutcomeUnknownError with `details.ids` when the store stays away
  */
 export async function repeatUnknown<T>(host: ClientHost, ids: readonly string[], call: () => Promise<T>): Promise<T> {
+  let unknown: Error | undefined;
   for (let tries = 0; ; tries++) {
     try {
       return await call();
     } catch (error) {
-      if (!hasCode(error, "OUTCOME_UNKNOWN")) throw error;
+      if (hasCode(error, "OUTCOME_UNKNOWN")) unknown = error;
+      if (unknown === undefined || isRefusal(error)) throw error;
       const pauseMs = repeatAfterMs[tries];
-      if (pauseMs === undefined) throw new OutcomeUnknownError(error.message, { details: { ids }, cause: error });
+      if (pauseMs === undefined) throw new OutcomeUnknownError(unknown.message, { details: { ids }, cause: error });
       await sleep(host.clock, pauseMs);
     }
   }
+}
+
+/** Whether the store has looked at the call and said no. */
+function isRefusal(error: unknown): boolean {
+  return isPunctualError(error) && error.status < 500;
 }
 
 /** A text that a listing is filtered by. @throws InvalidInputError */

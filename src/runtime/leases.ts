@@ -13,7 +13,7 @@ export interface Held {
   readonly job: ClaimedJob;
   /** Absent while the job waits for a slot. */
   attempt?: Attempt;
-  /** By this process's monotonic clock, counted from when the claim or the last extension was sent. */
+  /** By this process's monotonic clock, counted from when the claim or the last extension that lengthened it was sent. */
   endsAt: number;
   /** Its settlement is on the way: that one learns for itself whether the lease is lost. */
   settling: boolean;
@@ -118,7 +118,7 @@ export class Leases {
     this.#extending = true;
     this.#extendedAt = this.#options.clock.monotonic();
     try {
-      const all = [...this.#held.values()].filter((held) => held.attempt?.completedInTransaction !== true);
+      const all = [...this.#held.values()];
       for (let from = 0; from < all.length; from += defaults.batchMax) {
         await this.#extend(all.slice(from, from + defaults.batchMax));
       }
@@ -149,6 +149,12 @@ export class Leases {
           onLost(held, "another worker holds the job, or it is gone");
         continue;
       }
+      if (outcomes[index] === "unextended") {
+        held.attempt?.putBack(reports[index]);
+        // Soon again, as after an error; the attempt's own transaction ends when it ends.
+        if (!isSettling(held)) this.#extendedAt = Number.NEGATIVE_INFINITY;
+        continue;
+      }
       held.endsAt = sentAt + leaseMs;
       if (held.attempt !== undefined) held.attempt.startTold = true;
       if (outcomes[index] === "cancelling") onCancelling(held);
@@ -162,5 +168,5 @@ export class Leases {
 
 /** Whether the store has been told how the job ended, or is being told: then a lease that is gone is as it should be. */
 function isSettling({ settling, attempt }: Held): boolean {
-  return settling || attempt?.completedInTransaction === true;
+  return settling || attempt?.completing === true;
 }

@@ -1,7 +1,7 @@
 // Settles how attempts ended: decides by core, sends in batches until the store answers, tells this process's listeners.
 import { defaults } from "../core/defaults.ts";
 import type { Engine, SettleAnswer } from "../core/engine.ts";
-import { hasCode } from "../core/errors.ts";
+import { hasCode, isPunctualError } from "../core/errors.ts";
 import type { ClaimedJob, ErrorRecord, JobState } from "../core/job.ts";
 import { type AttemptEnd, type Settlement, type SettlePolicy, settle } from "../core/settling.ts";
 import type { Attempt } from "./attempt.ts";
@@ -134,13 +134,15 @@ export class Settler {
   #failed(sending: Sending, error: unknown): void {
     const { clock, emitter, random } = this.#options;
     emitter.emit("worker:error", { error, where: "settle" });
-    const away = hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
+    // What is none of the catalogue's was not foreseen: no reason to give up work that is done.
+    const isStrange = !isPunctualError(error);
+    const away = isStrange || hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
     if (!away || this.#stopped) {
       this.#done(sending.job);
       return;
     }
     const { failures } = sending;
-    const maybeWritten = sending.maybeWritten || hasCode(error, "OUTCOME_UNKNOWN");
+    const maybeWritten = sending.maybeWritten || isStrange || hasCode(error, "OUTCOME_UNKNOWN");
     clock.after(backoffMs(failures, random()), () => {
       if (this.#stopped) this.#done(sending.job);
       else this.#send({ ...sending, failures: failures + 1, maybeWritten });

@@ -1,6 +1,6 @@
 // Callers' transactions on PostgreSQL: what is refused as one, and what a call that fails leaves behind.
 import { Pool } from "pg";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Engine } from "../../src/core/engine.ts";
 import { InvalidInputError, NotWrittenError } from "../../src/core/errors.ts";
 import { postgres, type SqlClient } from "../../src/engines/postgres/index.ts";
@@ -112,6 +112,80 @@ describe("a call that fails", () => {
     expect(error).toBeInstanceOf(NotWrittenError);
     expect((error as NotWrittenError).mend).toContain("repeat the whole");
     await assertUsable(client, "2");
+  });
+});
+
+describe("a call that is given up", () => {
+  /** A client whose answer to one statement does not come in time, though the server does what it says. */
+  function silentAt(client: SqlClient, beginning: string): SqlClient {
+    return {
+      query: (text, values) => {
+        const answer = client.query(text, values);
+        if (!text.startsWith(beginning)) return answer;
+        vi.useFakeTimers({ toFake: ["setTimeout"] });
+        queueMicrotask(() => {
+          vi.advanceTimersByTime(60_000);
+          vi.useRealTimers();
+        });
+        return new Promise(() => {});
+      },
+    };
+  }
+
+  test("B6: leaves nothing of itself in a transaction that the caller commits all the same", async () => {
+    await using client = await begun();
+    const job = newJob({ queue: "silent" });
+    const error = await using(silentAt(client, "-- jobs.insert\n"))
+      .jobs.insert([{ jobs: [job] }])
+      .catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(NotWrittenError);
+    await assertUsable(client, "silent");
+    expect(await engine.jobs.get(job.id)).toBeUndefined();
+    expect(await engine.jobs.stats({ queue: "silent" })).toEqual([]);
+  });
+
+  test("B6: is done when only its last word was not heard", async () => {
+    await using client = await begun();
+    const job = newJob({ queue: "unheard" });
+    const [answer] = await using(silentAt(client, "-- tx.part\nRELEASE")).jobs.insert([{ jobs: [job] }]);
+    expect(answer?.outcome).toBe("inserted");
+    await assertUsable(client, "unheard");
+    expect((await engine.jobs.get(job.id))?.state).toBe("pending");
+    expect((await engine.jobs.stats({ queue: "unheard" }))[0]?.waiting).toBe(1);
+  });
+});
+
+describe("a caller's own pool", () => {
+  test("B6: with all its connections in transactions, calls under a limit wait for none of it", async () => {
+    const pool = new Pool({ connectionString: url, max: 3 });
+    const roles: unknown[] = [];
+    pool.on("connect", (client) => {
+      roles.push(client);
+      client.query("SET application_name = 'callers'");
+    });
+    const own = postgres(pool, { listen: false });
+    await own.open();
+    const clients = await Promise.all([1, 2, 3].map(() => pool.connect()));
+    for (const client of clients) await client.query("BEGIN");
+    const insert = () => ({ jobs: [newJob({ queue: "pool", tenant: "pool" })], guardrails: { maxPendingJobs: 2 } });
+    const answers = await Promise.all(
+      clients.map(async (client) => (await own.using?.(client).jobs.insert([insert()]))?.[0]?.outcome),
+    );
+    expect(answers.filter((outcome) => outcome === "inserted")).toHaveLength(2);
+    expect(pool.waitingCount).toBe(0);
+    // A role or a search path that the user sets on each connection holds beside the pool too.
+    expect(roles.length).toBeGreaterThan(pool.totalCount);
+    for (const client of clients) {
+      await client.query("COMMIT");
+      client.release();
+    }
+    expect((await engine.jobs.stats({ queue: "pool" }))[0]?.waiting).toBe(2);
+    await own.close();
+    await pool.end();
+    await using other = await connected(url);
+    const left =
+      "SELECT count(*)::int4 AS open FROM pg_stat_activity WHERE application_name = 'callers' AND datname = current_database()";
+    await expect.poll(async () => (await other.query(left)).rows).toEqual([{ open: 0 }]);
   });
 });
 

@@ -3,10 +3,13 @@ import { describe, expect, test } from "vitest";
 import { memory } from "../../src/engines/memory/index.ts";
 import { type Context, handle, LeaseLostError, type TaskOptions, task } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
-import { answersAfter, notWritten } from "./faulty.ts";
+import { answersAfter, type Fault, notWritten } from "./faulty.ts";
 import { aborted, gate, minuteMs, PollingClock, type RigOptions, rig, secondMs } from "./rig.ts";
 
 const forever = () => new Promise(() => {});
+
+/** Another transaction has the one job in hand that is extended. */
+const unextended: Fault = async () => ["unextended"];
 
 /** Two workers on one store: what runs on the first is recorded in `first.contexts`. */
 function pair(
@@ -97,6 +100,37 @@ describe("lease", () => {
     expect(first.faulty.calls("jobs.extend").slice(0, 3)).toEqual([10_000, 12_500, 15_000]);
     expect(first.contexts[0]?.signal.aborted).toBe(false);
     expect(first.named("worker:error")).toMatchObject([{ where: "extend" }, { where: "extend" }]);
+  });
+
+  test("J3 an extension that did not lengthen the lease counts for nothing: the signal aborts in time", async () => {
+    const { clock, mail, first } = pair();
+    await first.start("worker");
+    await first.scheduler.enqueue(mail, null);
+    await clock.advance(10_500);
+    // The last extension was sent at 10 s: the lease ends at 40 s.
+    first.faulty.on("jobs.extend", unextended);
+    await clock.advance(22_000);
+    expect(first.contexts[0]?.signal.aborted).toBe(false);
+    await clock.advance(7_000);
+    expect(first.contexts[0]?.signal.aborted).toBe(true);
+    expect(clock.monotonic()).toBeLessThan(40_000);
+    expect(first.named("worker:error")).toEqual([]);
+  });
+
+  test("J3 a lease that was not lengthened is extended with the next look, and its report is told then", async () => {
+    const { clock, mail, first } = pair((context) => {
+      context.log("half of it");
+      context.progress(0.5);
+      return forever();
+    });
+    await first.start("worker");
+    const { id } = await first.scheduler.enqueue(mail, null);
+    first.faulty.on("jobs.extend", unextended, 2);
+    await clock.advance(60 * secondMs);
+    expect(first.faulty.calls("jobs.extend").slice(0, 4)).toEqual([10_000, 12_500, 15_000, 25_000]);
+    expect(first.contexts[0]?.signal.aborted).toBe(false);
+    const job = await first.scheduler.jobs.get(id);
+    expect([job?.progress, job?.log.map(({ text }) => text)]).toEqual([0.5, ["half of it"]]);
   });
 
   test("J3 a stale settlement changes nothing and is told as lost", async () => {

@@ -2,14 +2,74 @@
 import { describe, expect, test } from "vitest";
 import { memory } from "../../src/engines/memory/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
-import { every, handle, OutcomeUnknownError, task } from "../../src/index.ts";
+import { every, handle, LimitExceededError, NotWrittenError, OutcomeUnknownError, task } from "../../src/index.ts";
 import { VirtualClock } from "../../src/testing/index.ts";
-import { answersAfter, lostAnswer, notWritten } from "./faulty.ts";
-import { aborted, gate, rig, rigOn, secondMs } from "./rig.ts";
+import { answersAfter, type Fault, lostAnswer, notWritten } from "./faulty.ts";
+import { aborted, gate, rejection, rig, rigOn, secondMs } from "./rig.ts";
 
 const mail = task<number>("mail", { retry: { backoff: { type: "fixed", delay: 0 } } });
 
+/** One fault after another, then none. */
+function inTurn(...faults: readonly Fault[]): Fault {
+  const left = [...faults];
+  return (call) => (left.shift() ?? ((made) => made()))(call);
+}
+
+const strange: Fault = () => Promise.reject(new TypeError("rows is not iterable"));
+
 describe("producers", () => {
+  test.each([notWritten, strange])(
+    "J15 an enqueue whose first answer was lost is never told as not written, however the store stays away",
+    async (fault) => {
+      const { scheduler, faulty, clock } = rig();
+      faulty.on("jobs.insert", inTurn(lostAnswer, fault, fault));
+      const failed = rejection(scheduler.enqueue(mail, 1));
+      await clock.advance(5 * secondMs);
+      const error = await failed;
+      const ids = (await scheduler.jobs.list()).items.map(({ id }) => id);
+      expect(error).toBeInstanceOf(OutcomeUnknownError);
+      expect(error).toMatchObject({ details: { ids } });
+      expect([ids.length, faulty.calls("jobs.insert").length]).toEqual([1, 3]);
+    },
+  );
+
+  test("J15 an enqueue whose first answer was lost goes on where a try wrote nothing, and finds its job", async () => {
+    const { scheduler, faulty, clock } = rig();
+    faulty.on("jobs.insert", inTurn(lostAnswer, notWritten));
+    const enqueued = scheduler.enqueue(mail, 1);
+    await clock.advance(5 * secondMs);
+    expect((await scheduler.jobs.list()).items).toMatchObject([{ id: (await enqueued).id }]);
+  });
+
+  test("J15 a trigger, a put and a cancellation are not told as not written either", async () => {
+    const { scheduler, faulty, clock } = rig();
+    const { id } = await scheduler.enqueue(mail, 1);
+    await scheduler.schedules.create("s", { task: mail, input: 1, when: every("1h") });
+    for (const method of ["jobs.change", "schedules.put", "schedules.fire"] as const) {
+      faulty.on(method, inTurn(lostAnswer, notWritten, notWritten));
+    }
+    const failed = [
+      rejection(scheduler.jobs.cancel(id)),
+      rejection(scheduler.schedules.ensure("t", { task: mail, input: 1, when: every("1h") })),
+      rejection(scheduler.schedules.trigger("s")),
+    ];
+    await clock.advance(5 * secondMs);
+    expect(await Promise.all(failed)).toMatchObject(
+      [id, "t", "s"].map((named) => ({ code: "OUTCOME_UNKNOWN", details: { ids: [named] } })),
+    );
+  });
+
+  test("J15 a refusal after a lost answer, and an outage before any, are told as they are", async () => {
+    const { scheduler, faulty, clock } = rig();
+    const refused: Fault = () => Promise.reject(new LimitExceededError("one job too many", {}));
+    faulty.on("jobs.insert", inTurn(lostAnswer, refused));
+    const failed = rejection(scheduler.enqueue(mail, 1));
+    await clock.advance(5 * secondMs);
+    expect(await failed).toBeInstanceOf(LimitExceededError);
+    faulty.on("jobs.insert", notWritten, 1);
+    expect(await rejection(scheduler.enqueue(mail, 2))).toBeInstanceOf(NotWrittenError);
+  });
+
   test("J15 an enqueue whose answer was lost, made again, finds its own job", async () => {
     const { scheduler, faulty, clock } = rig();
     faulty.on("jobs.insert", lostAnswer, 1);
@@ -264,6 +324,19 @@ describe("workers", () => {
     await clock.advance(60 * secondMs);
     expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 1 });
     expect(named("worker:error")).toHaveLength(5);
+  });
+});
+
+describe("strange errors", () => {
+  test("J15 a settlement that fails with what nobody foresaw is sent again, and the work is not done again", async () => {
+    const ran: number[] = [];
+    const { scheduler, faulty, clock, start } = rig({ handlers: [handle(mail, (n) => void ran.push(n))] });
+    faulty.on("jobs.settle", strange, 3);
+    await start("worker");
+    const { id } = await scheduler.enqueue(mail, 1);
+    await clock.advance(60 * secondMs);
+    expect(ran).toEqual([1]);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 1 });
   });
 });
 

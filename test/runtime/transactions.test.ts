@@ -98,6 +98,38 @@ describe("ctx.complete", () => {
     expect([payments(), named("job:completed").length, named("job:lease-lost").length]).toEqual([1, 1, 0]);
   });
 
+  test("J3 a handler that goes on after its rollback keeps its lease, and may complete in another transaction", async () => {
+    const signals: AbortSignal[] = [];
+    const { scheduler, clock, start, named, payments } = ledger(async (tx, context, time) => {
+      signals.push(context.signal);
+      await payAndComplete(tx, context, "ROLLBACK");
+      await new Promise<void>((resolve) => time.after(90_000, resolve));
+      await payAndComplete(tx, context);
+    });
+    await start();
+    const { id } = await scheduler.enqueue(pay, 1);
+    await clock.advance(120 * secondMs);
+    expect(await scheduler.jobs.get(id)).toMatchObject({ state: "completed", attempt: 1, failures: 0 });
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false]);
+    expect([payments(), named("job:completed").length, named("job:lease-lost").length]).toEqual([1, 1, 0]);
+  });
+
+  test("J3 after a complete(tx) that was refused the lease is watched as before", async () => {
+    const signals: AbortSignal[] = [];
+    const { scheduler, faulty, clock, start } = ledger(async (tx, context, time) => {
+      signals.push(context.signal);
+      if (signals.length > 1) return;
+      await payAndComplete(tx, context, "ROLLBACK");
+      await rejection(context.complete({}));
+      await new Promise<void>((resolve) => time.after(90_000, resolve));
+    });
+    await start();
+    await scheduler.enqueue(pay, 1);
+    faulty.on("jobs.extend", notWritten);
+    await clock.advance(28 * secondMs);
+    expect(signals[0]?.aborted).toBe(true);
+  });
+
   test("J1 a handler that throws after the commit has completed its job", async () => {
     const { scheduler, clock, start, named, payments } = ledger(async (tx, context) => {
       await payAndComplete(tx, context);

@@ -212,7 +212,10 @@ async function claimForExtension({ engine, scheduler }: Parties): Promise<Extens
   return jobs.map((job) => ({ lease: leaseOf(job) }));
 }
 
-/** All of the same tenant as the held ones, whose counts and limits they share. */
+/**
+ * All of the same tenant as the held ones, whose counts and limits they share.
+ * @param extensions those that are free, then the one that is held
+ */
 function callsOf(
   { engine, scheduler, unlimited }: Parties,
   extensions: readonly Extension[],
@@ -221,7 +224,7 @@ function callsOf(
   return {
     extension: async () => {
       const outcomes = await engine.jobs.extend(extensions, 10 * leaseMs);
-      const odd = outcomes.filter((outcome) => outcome !== "held");
+      const odd = outcomes.filter((outcome, index) => outcome !== (index < extendedJobs ? "held" : "unextended"));
       if (odd.length > 0) shortcomings.push(`of ${outcomes.length} extensions ${odd.length} were ${odd[0]}`);
     },
     "plain insert": () => unlimited.enqueue(ordinary, undefined, { tenant }),

@@ -5,13 +5,25 @@ import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob } from "../../core/job.ts";
 import { earliest } from "./claim-look.ts";
 import { seenOf } from "./claim-standing.ts";
+import { isLockTimeout } from "./faults.ts";
 import { type Chosen, LockedClaim } from "./locked-claim.ts";
 import { recoverOne } from "./recovery.ts";
 import type { Steps } from "./steps.ts";
 import { take } from "./taking.ts";
 
 /** Claims from the chosen queues, in one transaction. Its commit may be lost with the server: nobody was promised a claim. */
-export function claimLocked(steps: Steps, request: ClaimRequest, chosen: Chosen): Promise<ClaimAnswer> {
+export async function claimLocked(steps: Steps, request: ClaimRequest, chosen: Chosen): Promise<ClaimAnswer> {
+  try {
+    return await claimWithLocks(steps, request, chosen);
+  } catch (error) {
+    if (!isLockTimeout(error)) throw error;
+    // Another claim of these queues, or whoever changes their limits, takes long: that is no outage, and nothing is lost.
+    const { now, paused, limited } = chosen.look;
+    return { jobs: [], nextDueAt: now + defaults.postgres.heldRetryMs, paused, limited };
+  }
+}
+
+function claimWithLocks(steps: Steps, request: ClaimRequest, chosen: Chosen): Promise<ClaimAnswer> {
   const { auditsAll } = steps.context.history;
   return steps.begin(
     async (step) => {

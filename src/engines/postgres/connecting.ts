@@ -4,6 +4,7 @@ import { Socket } from "node:net";
 import type { Pool as PgPool, PoolConfig } from "pg";
 import { defaults } from "../../core/defaults.ts";
 import { EngineNotConfiguredError } from "../../core/errors.ts";
+import { BesidePool } from "./beside.ts";
 import type { Connections } from "./connections.ts";
 import { ownEar, pgliteEar, pooledEar } from "./ears.ts";
 import type { OpenEar } from "./listen.ts";
@@ -22,11 +23,15 @@ export interface ConnectOptions {
   readonly poolMax: number;
   /** Hears other processes by LISTEN. */
   readonly listen: boolean;
+  /** Called when a connection was opened: the server may have been restored, or be another one, since the last. */
+  readonly onConnected?: () => void;
 }
 
 /** An open way to the database. */
 export interface Access {
   readonly connections: Connections;
+  /** For what is committed at once while a caller has a transaction open: none of these is ever held by a caller. */
+  readonly beside: Connections;
   /** A pooler stands in between: no session is ours for longer than a transaction. */
   readonly pooled: boolean;
   /** Opens what hears other processes; absent where nothing can, or nobody wants to. */
@@ -52,24 +57,32 @@ export async function connect(options: ConnectOptions): Promise<Access> {
   if (isPglite(location)) {
     const connections = new SingleConnection(location, options.schema);
     const openEar = listen ? pgliteEar(location) : undefined;
-    return { connections, pooled: false, openEar, size: 1, close: async () => {} };
+    return { connections, beside: connections, pooled: false, openEar, size: 1, close: async () => {} };
   }
   return await connectUsers(location, options);
 }
 
-async function connectUsers(location: PgPool, { schema, listen }: ConnectOptions): Promise<Access> {
+async function connectUsers(
+  location: PgPool,
+  { schema, listen, onConnected = () => {} }: ConnectOptions,
+): Promise<Access> {
   const { max: size, pipeline = false } = location.options as PgPool["options"] & { readonly pipeline?: boolean };
-  const connections = new Pool(location, { schema, direct: false, pipelined: pipeline });
+  const settings = { schema, direct: false, pipelined: pipeline };
+  const connections = new Pool(location, settings);
+  const beside = new BesidePool(location, settings, loadDriver);
   const pooled = await isPooled(connections);
   location.on("error", dropped);
+  location.on("connect", onConnected);
   return {
     connections,
+    beside,
     pooled,
     openEar: listen && size >= userPoolMin ? pooledEar(location) : undefined,
-
     size,
     close: async () => {
       location.off("error", dropped);
+      location.off("connect", onConnected);
+      await beside.close();
     },
   };
 }
@@ -77,7 +90,10 @@ async function connectUsers(location: PgPool, { schema, listen }: ConnectOptions
 /** A connection that breaks while it is idle is dropped by its pool; without a listener the process would end. */
 function dropped(): void {}
 
-async function connectOwn(url: string, { schema, poolMax, listen }: ConnectOptions): Promise<Access> {
+async function connectOwn(
+  url: string,
+  { schema, poolMax, listen, onConnected = () => {} }: ConnectOptions,
+): Promise<Access> {
   const driver = await loadDriver();
   const sockets = new Set<Socket>();
   const config: PoolConfig = {
@@ -98,6 +114,7 @@ async function connectOwn(url: string, { schema, poolMax, listen }: ConnectOptio
   };
   const pool = new driver.Pool(config);
   pool.on("error", dropped);
+  pool.on("connect", onConnected);
   const connections = new Pool(pool, { schema, direct: false, pipelined: true });
   const close = () => endPool(pool, sockets);
   let pooled: boolean;
@@ -109,7 +126,7 @@ async function connectOwn(url: string, { schema, poolMax, listen }: ConnectOptio
   }
   if (!pooled) connections.becomeDirect();
   const openEar = listen ? ownEar(driver, { connectionString: url, keepAlive: true }) : undefined;
-  return { connections, pooled, openEar, size: poolMax, close };
+  return { connections, beside: connections, pooled, openEar, size: poolMax, close };
 }
 
 /** Resolves when the server has seen all connections go, or does not answer. */

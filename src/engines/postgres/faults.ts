@@ -25,6 +25,12 @@ export function isLockTimeout(error: unknown): boolean {
   return sqlState(error) === "55P03";
 }
 
+/** The server takes no such text, ever: a NUL character, or half of a surrogate pair. */
+export function isOfValue(error: unknown): boolean {
+  const state = sqlState(error) ?? (error instanceof Error ? sqlState(error.cause) : undefined);
+  return state === "22P05" || state === "22021" || state === "22P02";
+}
+
 /** The server refused what one of several was about to write: its data, or its size. */
 export function isOfData(error: unknown): boolean {
   const state = sqlState(error) ?? (error instanceof Error ? sqlState(error.cause) : undefined);
@@ -57,6 +63,14 @@ function isCorrupt(state: string): boolean {
   return ["42P01", "42703", "3F000", "XX001", "XX002"].includes(state);
 }
 
+/** What a call needs is held by another transaction; the store itself is well. */
+export function heldUp(cause: unknown): NotWrittenError {
+  return new NotWrittenError("another transaction holds what this call needs", {
+    mend: "Call again; `punctual doctor` names the transaction that stays open.",
+    cause,
+  });
+}
+
 /**
  * An error as one of the catalogue.
  * @param sent what may have reached the server is such that it may be committed: with the connection gone, nobody knows
@@ -77,6 +91,7 @@ export function translate(error: unknown, what: string, sent: boolean): Error {
       cause: error,
     });
   }
+  if (isLockTimeout(error)) return heldUp(error);
   const isFinal = state !== undefined && !endsConnection(state);
   return isFinal || !sent
     ? new NotWrittenError(message, { cause: error })

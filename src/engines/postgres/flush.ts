@@ -4,6 +4,7 @@ import { isFinished } from "../../core/job.ts";
 import { stateOf } from "../../core/stored-job.ts";
 import { runAll, type Session, type Statement } from "./connections.ts";
 import { counters, type LaneDelta } from "./lane-changes.ts";
+import { missingLanesOf } from "./lanes.ts";
 import { pairText } from "./names.ts";
 import { endedColumns, jobJson, jobRecord, liveColumns, type Stored } from "./rows.ts";
 import { scheduleColumns, scheduleJson, scheduleRecord } from "./schedule-rows.ts";
@@ -12,7 +13,7 @@ import type { Loaded, RememberedKey, Workspace } from "./workspace.ts";
 const seqs = "SELECT value::bigint FROM json_array_elements_text($1::json)";
 
 const deleteStatement = `-- jobs.delete\nDELETE FROM punctual.jobs WHERE seq IN (${seqs})`;
-const reviveStatement = `-- jobs.revive\nDELETE FROM punctual.finished WHERE seq IN (${seqs})`;
+const reviveStatement = `-- jobs.revive\nDELETE FROM punctual.finished WHERE seq IN (${seqs}) RETURNING 1 AS gone`;
 
 // What changes in a row that stays; a job's id, tenant, queue, schedule and key are what they are.
 const changing = [
@@ -29,10 +30,19 @@ INSERT INTO punctual.jobs (seq, ${liveColumns})
 SELECT coalesce(seq, nextval('punctual.jobs_seq')), ${liveColumns}
 FROM (SELECT * FROM json_to_recordset($1::json) AS new (ord integer, ${jobRecord}) ORDER BY ord) AS ordered`;
 
+// An id that the history has already (its job was inserted a second time while the first was just ending) stays as it is,
+// and is counted once.
 const finishStatement = `-- jobs.finish
-INSERT INTO punctual.finished (${endedColumns})
-SELECT coalesce(seq, nextval('punctual.jobs_seq')), ${endedColumns.replace("seq, ", "")}
-FROM json_to_recordset($1::json) AS new (${jobRecord})`;
+WITH new AS MATERIALIZED (
+  SELECT coalesce(seq, nextval('punctual.jobs_seq')) AS seq, ${endedColumns.replace("seq, ", "")}
+  FROM json_to_recordset($1::json) AS new (${jobRecord})
+), kept AS (
+  INSERT INTO punctual.finished (${endedColumns}) SELECT ${endedColumns} FROM new ON CONFLICT (id) DO NOTHING RETURNING id
+)
+INSERT INTO punctual.lane_deltas (queue, tenant, completed, failed, cancelled)
+SELECT queue, tenant, -count(*) FILTER (WHERE place = 'completed'), -count(*) FILTER (WHERE place = 'failed'),
+  -count(*) FILTER (WHERE place = 'cancelled')
+FROM new WHERE id NOT IN (SELECT id FROM kept) GROUP BY queue, tenant`;
 
 const createSchedulesStatement = `-- schedules.create
 INSERT INTO punctual.schedules (${scheduleColumns})
@@ -65,31 +75,53 @@ SELECT type, tenant, at, job, schedule, queue, actor, data FROM (
     schedule text, queue text, actor text, data text) ORDER BY ord
 ) AS ordered`;
 
-const countStatement = `-- lanes.count
-INSERT INTO punctual.lane_deltas (queue, tenant, ${counters.join(", ")})
-SELECT queue, tenant, ${counters.join(", ")}
+const countedLanes = `SELECT queue, tenant, ${counters.join(", ")}
 FROM json_to_recordset($1::json) AS new (queue text, tenant text, ${counters.map((name) => `${name} integer`).join(", ")})`;
 
-/** Another call remembered the key meanwhile: the step is run anew, and finds it. */
-class KeyTaken extends Error {
+const countStatement = `-- lanes.count
+INSERT INTO punctual.lane_deltas (queue, tenant, ${counters.join(", ")})
+${countedLanes}`;
+
+// A lane without a row is none for claims.
+const countAndMakeStatement = `-- lanes.countAndMake
+WITH lanes AS MATERIALIZED (
+${countedLanes} ORDER BY queue, tenant
+), made AS (
+  ${missingLanesOf("lanes")}
+)
+INSERT INTO punctual.lane_deltas (queue, tenant, ${counters.join(", ")})
+SELECT queue, tenant, ${counters.join(", ")} FROM lanes`;
+
+/** Another call remembered the key, or moved the finished job, meanwhile: the step is run anew, and finds it. */
+class TakenMeanwhile extends Error {
   /** As a unique violation: the runner repeats the step. */
   readonly code = "23505";
 }
 
-/** Writes everything. What makes room in a unique index comes first. */
-export async function flush(session: Session, workspace: Workspace, loaded: Loaded): Promise<void> {
+/** Writes everything. What makes room in a unique index comes first. @param makesLanes makes rows of lanes without one */
+export async function flush(
+  session: Session,
+  workspace: Workspace,
+  loaded: Loaded,
+  makesLanes: boolean,
+): Promise<void> {
   const keys = workspace.rememberedKeys();
   const remembering = rememberKeys(keys, workspace.now);
-  const answers = await runAll(session, [
+  const statements = [
     ...remembering,
     ...jobStatements(workspace),
     ...scheduleStatements(workspace, loaded),
     ...eventStatements(workspace.events),
-    ...laneStatements(workspace.lanes.rows()),
-  ]);
+    ...listing(makesLanes ? countAndMakeStatement : countStatement, workspace.lanes.rows()),
+  ];
+  const answers = await runAll(session, statements);
   if (keys.length > 0 && (answers[0]?.length ?? 0) < keys.length) {
-    throw new KeyTaken("an idempotency key was used by another call meanwhile");
+    throw new TakenMeanwhile("an idempotency key was used by another call meanwhile");
   }
+  // The history is read without a lock: a trim, a purge or another retry may have taken the row.
+  const revived = [...workspace.changedJobs()].filter(({ before }) => tableOf(before) === "ended").length;
+  const gone = answers[statements.findIndex(([text]) => text === reviveStatement)]?.length ?? 0;
+  if (gone < revived) throw new TakenMeanwhile("a finished job was taken by another call meanwhile");
 }
 
 /** What becomes of a row: in the hot table, in the history, or nowhere. */

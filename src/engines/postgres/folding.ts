@@ -3,6 +3,9 @@ import { defaults } from "../../core/defaults.ts";
 import type { Connections } from "./connections.ts";
 import { foldLanes } from "./lanes.ts";
 
+/** Folds in a row, at most: others are at work too. */
+const roundsMax = 10;
+
 export class Folding {
   readonly #connections: () => Connections | undefined;
   #worked = 0;
@@ -28,7 +31,7 @@ export class Folding {
     const connections = this.#connections();
     if (connections === undefined) return;
     try {
-      await foldLanes(connections);
+      for (let rounds = 0; rounds < roundsMax && (await foldLanes(connections)); rounds++);
     } catch {
       // The next one, or anybody's, folds what this one has left.
     }

@@ -69,6 +69,8 @@ SELECT tenant, sum(count)::float8 AS count FROM (
 }
 
 export interface Guards {
+  /** Free keys are locked before a count, whose lock would else be held while a key is waited for. */
+  readonly locksKeysFirst: boolean;
   /** What tenants have, as a step may count on until it commits. @param wanted with what it is about to add at most */
   count(
     session: Session,
@@ -79,6 +81,7 @@ export interface Guards {
 
 /** The guards of transactions that are ours, and short. */
 export const ownGuards: Guards = {
+  locksKeysFirst: true,
   count: async (session, kind, wanted) => {
     const tenants = [...wanted.keys()];
     await session.run(lockStatement, [kind, JSON.stringify(tenants)]);
@@ -98,6 +101,7 @@ export function joinedGuards(aside: Connections | undefined): Guards {
   // With a single connection nobody else is at work meanwhile.
   if (aside === undefined) return ownGuards;
   return {
+    locksKeysFirst: false,
     count: async (session, kind, wanted) => {
       const [row] = await session.run(transactionStatement);
       const xact: string = row?.["xact"];

@@ -18,16 +18,26 @@ async function identify(session: Session, schema: string): Promise<string> {
   return row?.["identity"];
 }
 
+/** The store's own connections. */
+export interface IdentityOptions {
+  readonly session: Session;
+  /** Asked while a caller has a transaction open. */
+  readonly beside: Session;
+  /** Whether it can be asked then. */
+  readonly many: boolean;
+}
+
 /** What the store's own connections say of themselves; asked again when the answer may be old. */
 export class Identity {
   readonly #session: Session;
+  readonly #beside: Session;
   readonly #schema: string;
   readonly #many: boolean;
   #known: string | undefined;
 
-  /** @param many whether the session can be asked while another one is at work */
-  constructor(session: Session, schema: string, many: boolean) {
+  constructor({ session, beside, many }: IdentityOptions, schema: string) {
     this.#session = session;
+    this.#beside = beside;
     this.#schema = schema;
     this.#many = many;
   }
@@ -44,7 +54,7 @@ export class Identity {
     if (theirs === this.#known) return true;
     if (!this.#many) return false;
     // The server was started anew since, or another has taken its place.
-    this.#known = await identify(this.#session, this.#schema);
+    this.#known = await identify(this.#beside, this.#schema);
     return theirs === this.#known;
   }
 }

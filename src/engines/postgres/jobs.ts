@@ -6,10 +6,12 @@ import { changeJob } from "../../core/steps/change.ts";
 import { claimGenerally } from "./claim.ts";
 import type { TransactionOptions } from "./connections.ts";
 import { extendAll } from "./extend.ts";
+import { heldAmong } from "./held-rows.ts";
 import { Inserter } from "./insert.ts";
 import { listJobs } from "./job-listing.ts";
 import { counters } from "./lane-changes.ts";
 import { exactLanes } from "./lanes.ts";
+import type { Names } from "./names.ts";
 import { finishedColumns, type JobRow, jobColumns, toJob } from "./rows.ts";
 import { settleAll } from "./settle.ts";
 import { nowOf } from "./sql.ts";
@@ -51,7 +53,8 @@ export function jobStore(steps: Steps, straight?: StraightClaims): JobStore {
     claim: async (request) => (await straight?.claim(request)) ?? claimGenerally(steps, request),
     extend: (extensions, leaseMs) => extendAll(steps, extensions, leaseMs),
     settle: (settlements) => settleAll(steps, settlements),
-    change: (changes, guardrails) => eachAlone(changes, (some, options) => changeAll(steps, some, guardrails, options)),
+    change: (changes, guardrails) =>
+      eachAlone(changes, (some, options) => changeAll(steps, some, guardrails, options), heldAmong(steps, nameChange)),
     get: async (id, tenant) => {
       const [row] = (await steps.connections.run(findStatement, [id])) as JobRow[];
       return row === undefined || (tenant !== undefined && row.tenant !== tenant) ? undefined : toJob(row);
@@ -70,14 +73,16 @@ function changeAll(
 ): Promise<ChangeAnswer[]> {
   return steps.run(
     (names) => {
-      for (const { name } of changes) {
-        if ("id" in name) names.jobs.add(name.id);
-        else names.slot(name);
-      }
+      for (const change of changes) nameChange(names, change);
     },
     (workspace) => changes.map((change) => changeJob(workspace, change, guardrails)),
     options,
   );
+}
+
+function nameChange(names: Names, { name }: Change): void {
+  if ("id" in name) names.jobs.add(name.id);
+  else names.slot(name);
 }
 
 async function stats(steps: Steps, { tenant, queue }: StatsFilter): Promise<LaneCounts[]> {

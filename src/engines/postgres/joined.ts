@@ -4,6 +4,7 @@ import { defaults } from "../../core/defaults.ts";
 import { InvalidInputError, NotWrittenError } from "../../core/errors.ts";
 import type { Connections, Session, Turns } from "./connections.ts";
 import { sqlState, translate } from "./faults.ts";
+import { operationOf } from "./pool.ts";
 import { inSchema, type Row, type SqlClient, type Value } from "./sql.ts";
 import { within } from "./within.ts";
 
@@ -40,8 +41,12 @@ export class Joined implements Connections {
     this.many = options.many;
   }
 
-  run(text: string, values: readonly Value[] = []): Promise<Row[]> {
-    return this.transaction((session) => session.run(text, values));
+  async run(text: string, values: readonly Value[] = []): Promise<Row[]> {
+    try {
+      return await this.transaction((session) => session.run(text, values));
+    } catch (error) {
+      throw translate(error, operationOf(text), false);
+    }
   }
 
   transaction<T>(work: (session: Session) => Promise<T>): Promise<T> {
@@ -58,14 +63,28 @@ export class Joined implements Connections {
 
   async #inSavepoint<T>(client: SqlClient, work: (session: Session) => Promise<T>): Promise<T> {
     await this.#query(client, savepoint, []);
+    let answer: T;
     try {
-      const answer = await this.#inside(client, work);
-      await this.#query(client, release, []);
-      return answer;
+      answer = await this.#inside(client, work);
     } catch (error) {
-      if (!(error instanceof SilentError)) await this.#undo(client);
+      // What was sent is done once the server goes on, and the caller may commit then. Drivers keep the order: this is
+      // done before any COMMIT.
+      if (error instanceof SilentError) this.#send(client, rollBack);
+      else await this.#undo(client);
       throw error;
     }
+    try {
+      await this.#query(client, release, []);
+    } catch (error) {
+      // All is done, and what the caller sends comes after it: nothing hangs on its answer.
+      if (!(error instanceof SilentError)) throw error;
+    }
+    return answer;
+  }
+
+  /** Sends a statement whose answer nobody waits for. */
+  #send(client: SqlClient, text: string): void {
+    client.query(inSchema(text, this.#options.schema), []).catch(() => {});
   }
 
   async #inside<T>(client: SqlClient, work: (session: Session) => Promise<T>): Promise<T> {

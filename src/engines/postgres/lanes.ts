@@ -18,10 +18,26 @@ export const exactLanes = `(
   ) AS parts GROUP BY queue, tenant
 )`;
 
+/** Makes the rows of those lanes of a list that have none; the list has each lane once, in order. */
+export function missingLanesOf(list: string): string {
+  return `INSERT INTO punctual.lanes (queue, tenant, weight)
+  SELECT queue, tenant, coalesce((SELECT weight FROM punctual.tenants WHERE tenants.id = ${list}.tenant), 1) FROM ${list}
+  WHERE NOT EXISTS (SELECT 1 FROM punctual.lanes AS lane WHERE lane.queue = ${list}.queue AND lane.tenant = ${list}.tenant)
+  ON CONFLICT (queue, tenant) DO NOTHING`;
+}
+
 const createStatement = `-- lanes.create
 INSERT INTO punctual.lanes (queue, tenant, weight)
 SELECT new.queue, new.tenant, coalesce((SELECT weight FROM punctual.tenants WHERE tenants.id = new.tenant), 1)
 FROM json_to_recordset($1::json) AS new (queue text, tenant text) ORDER BY new.queue, new.tenant
+ON CONFLICT (queue, tenant) DO NOTHING`;
+
+// Jobs that are promised count on them, whatever their own transaction's durability: nobody makes them again.
+const createDurablyStatement = `-- lanes.createDurably
+INSERT INTO punctual.lanes (queue, tenant, weight)
+SELECT new.queue, new.tenant, coalesce((SELECT weight FROM punctual.tenants WHERE tenants.id = new.tenant), 1)
+FROM json_to_recordset($1::json) AS new (queue text, tenant text)
+WHERE set_config('synchronous_commit', 'on', true) = 'on' ORDER BY new.queue, new.tenant
 ON CONFLICT (queue, tenant) DO NOTHING`;
 
 const names = "SELECT value FROM json_array_elements_text($1::json)";
@@ -46,11 +62,12 @@ export function enteringPass(queue: string, condition: string): string {
 
 const staysListed = "(others.queue, others.tenant) NOT IN (SELECT queue, tenant FROM emptied)";
 
-// Under the queues' locks (claim-locks.ts). Lanes that fill are listed, those that empty no longer are.
+// Under the queues' locks (claim-locks.ts). Lanes that fill are listed, those that empty no longer are. A lane whose row is
+// gone, as after a restore, is made: nothing that was counted is dropped.
 const foldStatement = `-- lanes.fold
 WITH gone AS (
   DELETE FROM punctual.lane_deltas WHERE ctid IN (
-    SELECT ctid FROM punctual.lane_deltas WHERE queue IN (${names}) LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT ctid FROM punctual.lane_deltas WHERE (queue IN (${names})) IS TRUE LIMIT $2 FOR UPDATE SKIP LOCKED
   ) RETURNING *
 ), moved AS MATERIALIZED (
   SELECT queue, tenant, ${summed} FROM gone GROUP BY queue, tenant ORDER BY queue, tenant
@@ -58,24 +75,35 @@ WITH gone AS (
   SELECT queue, tenant FROM moved JOIN punctual.lanes AS lanes USING (queue, tenant) WHERE lanes.ready + moved.ready <= 0
 ), entering AS MATERIALIZED (
   SELECT queue, ${enteringPass("filling", `${notPassedOver} AND ${staysListed}`)} AS pass FROM (
-    SELECT DISTINCT moved.queue FROM moved JOIN punctual.lanes AS lanes USING (queue, tenant)
-    WHERE NOT listed AND lanes.ready + moved.ready > 0
+    SELECT DISTINCT moved.queue FROM moved LEFT JOIN punctual.lanes AS lanes USING (queue, tenant)
+    WHERE listed IS NOT TRUE AND coalesce(lanes.ready, 0) + moved.ready > 0
   ) AS filling
 ), folded AS (
   UPDATE punctual.lanes AS lanes SET ${added}, listed = lanes.ready + moved.ready > 0,
     pass = CASE WHEN NOT listed AND lanes.ready + moved.ready > 0
       THEN greatest(lanes.pass, entering.pass) ELSE lanes.pass END
   FROM moved LEFT JOIN entering USING (queue) WHERE lanes.queue = moved.queue AND lanes.tenant = moved.tenant
+), made AS (
+  INSERT INTO punctual.lanes (queue, tenant, ${counters.join(", ")}, listed, pass, weight)
+  SELECT queue, tenant, ${counters.map((name) => `moved.${name}`).join(", ")}, moved.ready > 0, coalesce(entering.pass, 0),
+    coalesce((SELECT weight FROM punctual.tenants WHERE tenants.id = moved.tenant), 1)
+  FROM moved LEFT JOIN entering USING (queue)
+  WHERE NOT EXISTS (SELECT 1 FROM punctual.lanes AS lane WHERE lane.queue = moved.queue AND lane.tenant = moved.tenant)
+  ON CONFLICT (queue, tenant) DO UPDATE SET ${added.replaceAll("moved.", "excluded.")},
+    listed = lanes.ready + excluded.ready > 0, pass = greatest(lanes.pass, excluded.pass)
 )
 SELECT count(*)::int4 AS folded FROM gone`;
 
 // A queue whose lock is taken is being claimed from, and so folded.
 const lockFreeStatement = `-- lanes.lockFree
-SELECT queue FROM (SELECT DISTINCT queue FROM punctual.lane_deltas) AS counted
-WHERE pg_try_advisory_xact_lock(${queueKey("queue")}) ORDER BY queue`;
+SELECT queue FROM (SELECT DISTINCT queue FROM punctual.lane_deltas OFFSET 0) AS counted
+WHERE pg_try_advisory_xact_lock(${queueKey("queue")}) LIMIT $1`;
 
-/** Rows that one fold moves, at most. */
-const foldMax = 10_000;
+/** Rows that one fold moves, at most: claims of its queues wait for it. */
+const foldMax = 1_000;
+
+/** Queues that are folded together, at most: each takes a lock, and who claims from any of them waits. */
+const queuesMax = 50;
 
 /** Moves what calls have counted into the lanes of queues; the caller holds their locks. */
 export function foldOf(queues: readonly string[]): Statement {
@@ -87,15 +115,16 @@ export function foldsOn(rows: readonly Row[]): boolean {
   return rows[0]?.["folded"] === foldMax;
 }
 
-/** Moves what calls have counted into the lanes of all queues that nobody claims from; returns whether there may be more. */
+/** Moves what calls have counted into the lanes of some queues that nobody claims from; returns whether there may be more. */
 export async function foldLanes(connections: Connections): Promise<boolean> {
   // The locks would last as long as the caller's transaction.
   if (connections.joined) return false;
   return connections.transaction(async (session) => {
-    const free = await session.run(lockFreeStatement);
+    const free = await session.run(lockFreeStatement, [queuesMax]);
     if (free.length === 0) return false;
     const [text, values] = foldOf(free.map((row) => row["queue"]));
-    return foldsOn(await session.run(text, values));
+    const rows = await session.run(text, values);
+    return foldsOn(rows) || (free.length === queuesMax && rows[0]?.["folded"] > 0);
   });
 }
 
@@ -121,10 +150,17 @@ export interface LaneName {
 
 /** Makes the rows of lanes that may not be there. */
 export function laneRows(lanes: readonly LaneName[]): Statement {
-  return [createStatement, [JSON.stringify(lanes.map(({ queue, tenant }) => ({ queue, tenant })))]];
+  return [createStatement, [listOf(lanes)]];
 }
 
-/** The lanes that are known to be there: a lane's row is made before its first job, and stays. */
+function listOf(lanes: readonly LaneName[]): string {
+  return JSON.stringify(lanes.map(({ queue, tenant }) => ({ queue, tenant })));
+}
+
+/**
+ * The lanes that are known to be there. Only callers' transactions ask: they would hold a row that they make until their
+ * end. Our own make what is missing as they count. Who is wrong here leaves it to the next fold.
+ */
 export class KnownLanes {
   readonly #known = new Set<string>();
 
@@ -138,13 +174,9 @@ export class KnownLanes {
     return [...unknown.values()];
   }
 
-  /** Makes the rows of lanes that may not be there; committed at once where the session is no transaction. */
-  async create(session: Session, lanes: readonly LaneName[]): Promise<void> {
-    await session.run(...laneRows(lanes));
-  }
-
-  /** They are there, and committed. */
-  learn(lanes: readonly LaneName[]): void {
+  /** Makes the rows of lanes that may not be there. @param aside commits at once */
+  async create(aside: Session, lanes: readonly LaneName[]): Promise<void> {
+    await aside.run(createDurablyStatement, [listOf(lanes)]);
     for (const { queue, tenant } of lanes) this.#known.add(pairText(queue, tenant));
   }
 

@@ -6,6 +6,7 @@ import { isFinished } from "../../core/job.ts";
 import { parsedJson } from "../../core/stored-limits.ts";
 import type { TenantId } from "../../core/tenant.ts";
 import type { Session } from "./connections.ts";
+import { lockFreeKeys } from "./key-locks.ts";
 import { type Names, pairText, slotText } from "./names.ts";
 import { finishedColumns, type JobRow, jobColumns, type Stored, toStored } from "./rows.ts";
 import { readableSchedule, type ScheduleRow } from "./schedule-rows.ts";
@@ -58,22 +59,27 @@ SELECT tenant, id, schedule FROM punctual.schedules
 WHERE (tenant, id) IN (SELECT tenant, id FROM json_to_recordset($1::json) AS wanted (tenant text, id text))
 ORDER BY tenant, id FOR NO KEY UPDATE`;
 
+// Beside the jobs that live, those that the history has in the same snapshot: one that is revived between two looks would
+// be in neither. One that ends while its lock is waited for is found by the look that follows.
 const lockJobsStatement = `-- jobs.lock
 WITH wanted AS MATERIALIZED (
   SELECT seq FROM punctual.jobs WHERE id IN (${ids("$1")})
   UNION SELECT seq FROM punctual.jobs WHERE replaced_by IN (${ids("$2")})
   UNION SELECT seq FROM ${slotRecords("$3")} JOIN punctual.jobs AS jobs USING (tenant, queue, key)
+), live AS MATERIALIZED (
+  SELECT ${jobColumns} FROM punctual.jobs AS jobs WHERE jobs.seq IN (SELECT seq FROM wanted)
+  ORDER BY jobs.seq FOR UPDATE OF jobs
 )
-SELECT ${jobColumns} FROM punctual.jobs AS jobs WHERE jobs.seq IN (SELECT seq FROM wanted)
+SELECT live.* FROM live
+UNION ALL SELECT ${finishedColumns} FROM punctual.finished WHERE id IN (${ids("$1")})
+UNION ALL
+SELECT ${finishedColumns} FROM punctual.finished WHERE replaced_by IN (${ids("$2")}) AND id NOT IN (${ids("$1")})`;
+
+const lockSlotsStatement = `-- jobs.lockSlots
+SELECT ${jobColumns} FROM punctual.jobs AS jobs WHERE jobs.seq IN (
+  SELECT seq FROM ${slotRecords("$1")} JOIN punctual.jobs AS jobs USING (tenant, queue, key)
+)
 ORDER BY jobs.seq FOR UPDATE OF jobs`;
-
-// In the order of their texts, so that two who want the same keys wait in a row.
-const lockKeysStatement = `-- guards.lockKeys
-SELECT pg_advisory_xact_lock(hashtextextended('punctual.key ' || name, 0)) AS locked
-FROM (SELECT value AS name FROM json_array_elements_text($1::json) ORDER BY value COLLATE "C") AS names`;
-
-/** Keys that one step locks at most: a server has room for some thousands of locks. */
-const lockedKeysMax = 100;
 
 const finishedStatement = `-- jobs.findFinished
 SELECT ${finishedColumns} FROM punctual.finished WHERE id IN (${ids("$1")})
@@ -106,11 +112,17 @@ const limitedQueuesStatement = `-- queues.limited
 SELECT name FROM punctual.queues WHERE concurrency IS NOT NULL AND name IN (${texts("$1")})`;
 
 /** Loads what is named into what is loaded; what belongs to a named job comes with it. */
-export async function load(session: Session, names: Names, loaded: Loaded, now: number, count: Count): Promise<void> {
+export async function load(
+  session: Session,
+  names: Names,
+  loaded: Loaded,
+  now: number,
+  { count, locksKeysFirst }: { readonly count: Count; readonly locksKeysFirst: boolean },
+): Promise<void> {
   await nameKnown(session, names, loaded);
   await nameRelated(session, names, loaded);
   if (names.unfinishedOf.size > 0) {
-    await lockFreeKeys(session, loaded);
+    if (locksKeysFirst) await lockFreeKeys(session, loaded);
     const counts = await count(session, "jobs", names.unfinishedOf);
     for (const [tenant, unfinished] of counts) loaded.unfinishedCounts.set(tenant, unfinished);
   }
@@ -141,16 +153,6 @@ async function nameKnown(session: Session, { fresh, jobs, replacedBy }: Names, l
   }
 }
 
-/**
- * Keys that nobody seems to have, before the lock of a count: who waits for a key that someone's open transaction has
- * taken must not hold up all who are counted meanwhile.
- */
-async function lockFreeKeys(session: Session, { slots }: Loaded): Promise<void> {
-  const free = [...slots].flatMap(([text, { current }]) => (current === undefined ? [text] : []));
-  if (free.length === 0 || free.length > lockedKeysMax) return;
-  await session.run(lockKeysStatement, [JSON.stringify(free)]);
-}
-
 /** A job's key, schedule and queue, which its end may touch. They never change, so this look takes no lock. */
 async function nameRelated(session: Session, names: Names, loaded: Loaded): Promise<void> {
   const { jobs, replacedBy, slots } = names;
@@ -178,16 +180,17 @@ async function loadJobs(session: Session, names: Names, loaded: Loaded): Promise
   const { jobs, replacedBy, slots } = names;
   if (jobs.size + replacedBy.size + slots.size === 0) return;
   const values = [JSON.stringify([...jobs]), JSON.stringify([...replacedBy]), JSON.stringify([...slots.values()])];
-  const live = ((await session.run(lockJobsStatement, values)) as JobRow[]).map(toStored);
+  const found = ((await session.run(lockJobsStatement, values)) as JobRow[]).map(toStored);
+  const live = found.filter(isLive);
   if (slots.size > 0) {
     // A lock that was waited for leaves the statement with an old look at the other slot. Nobody changes a key's slots
     // without the lock of what is in them, so that now a new look tells.
-    const again = await session.run(lockJobsStatement, ["[]", "[]", JSON.stringify([...slots.values()])]);
+    const again = await session.run(lockSlotsStatement, [JSON.stringify([...slots.values()])]);
     const inSlots = (again as JobRow[]).map(toStored);
     const seen = new Set(inSlots.map(({ job }) => job.id));
     live.splice(0, live.length, ...live.filter(({ job }) => job.key === undefined || !seen.has(job.id)), ...inSlots);
   }
-  for (const stored of live) add(loaded, stored);
+  for (const stored of [...live, ...found.filter((one) => !isLive(one))]) add(loaded, stored);
   for (const [text, name] of slots) {
     const both = live.filter(({ job }) => job.key !== undefined && slotText(job as typeof name) === text);
     loaded.slots.set(text, {
@@ -203,6 +206,10 @@ async function loadJobs(session: Session, names: Names, loaded: Loaded): Promise
   }
   for (const id of jobs) if (!loaded.jobs.has(id)) loaded.jobs.set(id, undefined);
   for (const id of replacedBy) if (!loaded.replacedBy.has(id)) loaded.replacedBy.set(id, undefined);
+}
+
+function isLive({ job }: Stored): boolean {
+  return !isFinished(job.state);
 }
 
 function add(loaded: Loaded, stored: Stored): void {

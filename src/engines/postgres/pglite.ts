@@ -63,7 +63,7 @@ export class SingleConnection implements Connections {
     try {
       return await answer;
     } catch (error) {
-      throw isWorthRepeating(error) ? error : translate(error, operationOf(text), false);
+      throw translate(error, operationOf(text), false);
     }
   }
 

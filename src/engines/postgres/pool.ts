@@ -74,7 +74,7 @@ export class Pool implements Connections {
 
   async run(text: string, values: readonly Value[] = []): Promise<Row[]> {
     // The server's limits hold for a session only where it is ours.
-    if (!this.#direct) return this.#transact(operationOf(text), (session) => session.run(text, values), {});
+    if (!this.#direct) return this.#runIndirectly(text, values);
     for (let isFirst = true; ; isFirst = false) {
       const client = await this.#take();
       try {
@@ -88,12 +88,21 @@ export class Pool implements Connections {
           this.becomeIndirect();
           return await this.run(text, values);
         }
-        if (isWorthRepeating(error)) throw error;
         throw translate(error, operationOf(text), true);
       }
     }
   }
 
+  async #runIndirectly(text: string, values: readonly Value[]): Promise<Row[]> {
+    const operation = operationOf(text);
+    try {
+      return await this.#transact(operation, (session) => session.run(text, values), {});
+    } catch (error) {
+      throw translate(error, operation, false);
+    }
+  }
+
+  /** Rejects with the driver's error where the same again may succeed; see `isWorthRepeating`. */
   transaction<T>(work: (session: Session) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
     return this.#transact("a transaction failed", work, options);
   }

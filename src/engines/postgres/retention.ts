@@ -16,6 +16,9 @@ import type { Step, Steps, Trimming, Written } from "./steps.ts";
 /** So many more than the limit may lie in a queue before they are trimmed together. */
 const slack = 200;
 
+/** Folds of a purge, at most: calls may count as fast as it folds. */
+const foldRoundsMax = 1_000;
+
 // Rows that someone else deletes at this moment are left to them.
 const cutStatements: Readonly<Record<Group, string>> = { completed: cutOf("completed"), ended: cutOf("ended") };
 const trimStatements: Readonly<Record<Group, string>> = { completed: trimOf("completed"), ended: trimOf("ended") };
@@ -149,7 +152,7 @@ export class Retention implements Trimming {
     const { finished, limit } = request;
     if (finished !== undefined) return steps.begin((step) => purgeFinished(step, finished, limit));
     await steps.connections.run(sweepReservationsStatement);
-    for (let isMore = true; isMore; ) isMore = await foldLanes(steps.connections);
+    await foldAll(steps);
     return steps.begin(async (step) => {
       const { session, now } = step;
       let left = limit;
@@ -199,6 +202,15 @@ export class Retention implements Trimming {
   /** Deletes the queue's finished jobs beyond the newest `max`, `limit` of them at most. */
   async #cut(step: Step, queue: string, group: Group, max: number, limit: number): Promise<number> {
     return drop(step, (await step.session.run(cutStatements[group], [queue, max, limit])) as Dropped[]);
+  }
+}
+
+/** What cannot be folded is folded later: it keeps nobody from deleting. */
+async function foldAll({ connections }: Steps): Promise<void> {
+  try {
+    for (let rounds = 0; rounds < foldRoundsMax && (await foldLanes(connections)); rounds++);
+  } catch {
+    // The next purge, or anybody's claim, folds what this one has left.
   }
 }
 

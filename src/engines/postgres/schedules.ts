@@ -3,6 +3,7 @@ import type { PutAnswer, RemoveOutcome, ScheduleRemoval, ScheduleStore } from ".
 import { effectiveGuardrails, type Guardrails } from "../../core/guardrails.ts";
 import type { SchedulePut, ScheduleRef } from "../../core/schedule.ts";
 import { putSchedule, removeSchedule } from "../../core/steps/schedules.ts";
+import type { TransactionOptions } from "./connections.ts";
 import { fire } from "./firing.ts";
 import { Missing, Names } from "./names.ts";
 import { listSchedules } from "./schedule-listing.ts";
@@ -16,18 +17,23 @@ SELECT tenant, id, schedule FROM punctual.schedules WHERE tenant = $1 AND id = $
 
 export function scheduleStore(steps: Steps): ScheduleStore {
   return {
-    put: (puts, guardrails) => eachAlone(puts, (some) => putAll(steps, some, guardrails)),
+    put: (puts, guardrails) => eachAlone(puts, (some, options) => putAll(steps, some, guardrails, options)),
     get: async ({ tenant, id }) => {
       const [row] = (await steps.connections.run(findStatement, [tenant, id])) as ScheduleRow[];
       return row === undefined ? undefined : toSchedule(row);
     },
     list: (filter, page) => listSchedules(steps, filter, page),
-    remove: (removals) => eachAlone(removals, (some) => removeAll(steps, some)),
+    remove: (removals) => eachAlone(removals, (some, options) => removeAll(steps, some, options)),
     fire: (request) => fire(steps, request),
   };
 }
 
-function putAll(steps: Steps, puts: readonly SchedulePut[], given: Guardrails | undefined): Promise<PutAnswer[]> {
+function putAll(
+  steps: Steps,
+  puts: readonly SchedulePut[],
+  given: Guardrails | undefined,
+  options: TransactionOptions,
+): Promise<PutAnswer[]> {
   return steps.begin(async (step) => {
     const loaded = nothingLoaded();
     const tenants = new Names();
@@ -45,10 +51,14 @@ function putAll(steps: Steps, puts: readonly SchedulePut[], given: Guardrails | 
       (workspace) => puts.map((put) => putSchedule(workspace, put, given)),
     );
     return step.decide(names, decide, loaded);
-  });
+  }, options);
 }
 
-function removeAll(steps: Steps, removals: readonly ScheduleRemoval[]): Promise<RemoveOutcome[]> {
+function removeAll(
+  steps: Steps,
+  removals: readonly ScheduleRemoval[],
+  options: TransactionOptions,
+): Promise<RemoveOutcome[]> {
   return steps.run(
     (names) => {
       for (const removal of removals) names.schedule(removal);
@@ -57,6 +67,7 @@ function removeAll(steps: Steps, removals: readonly ScheduleRemoval[]): Promise<
       removals.filter((removal) => removal.cancelPending === true),
       (workspace) => removals.map((removal) => removeSchedule(workspace, removal)),
     ),
+    options,
   );
 }
 

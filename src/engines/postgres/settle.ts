@@ -1,5 +1,6 @@
 // Settling attempts. Plain completions, of jobs without key or schedule, go in one statement; all others the way of core's
 // steps. Of each queue only the newest completions are written to the history: retention would delete the others (J10).
+import { defaults } from "../../core/defaults.ts";
 import type { SettleAnswer } from "../../core/engine.ts";
 import type { Job } from "../../core/job.ts";
 import { answersOf, outcomesOf } from "../../core/partial-failure.ts";
@@ -8,10 +9,13 @@ import { settleJob } from "../../core/steps/settle.ts";
 import { detailOf, isKept } from "../../core/stored-job.ts";
 import { applySettlement } from "../../core/transitions.ts";
 import type { TransactionOptions } from "./connections.ts";
+import { heldUp, isLockTimeout, isWorthRepeating } from "./faults.ts";
+import { type FindHeld, heldAmong } from "./held-rows.ts";
 import { plainArray, textArray } from "./lists.ts";
+import type { Names } from "./names.ts";
 import { nowOf } from "./sql.ts";
 import type { Steps } from "./steps.ts";
-import { eachAlone, isHeldUp } from "./together.ts";
+import { eachAlone } from "./together.ts";
 
 // The fence of core's `holds` as conditions. A row that a caller's transaction holds is not waited for. The place is
 // compared so that no index of one place serves: the rows are found by their number.
@@ -49,16 +53,56 @@ const settled: SettleAnswer = { outcome: "settled", state: "completed" };
 
 /** Records how attempts ended, in the order of the list. */
 export async function settleAll(steps: Steps, settlements: readonly Settlement[]): Promise<SettleAnswer[]> {
-  const { connections, context } = steps;
-  const done =
-    connections.joined || context.history.auditsAll ? new Set<Settlement>() : await completePlain(steps, settlements);
-  const left = settlements.filter((one) => !done.has(one));
-  if (left.length === 0) return settlements.map(() => settled);
+  const findHeld = heldAmong(steps, nameSettlement);
+  const { done, held } = await settlePlainly(steps, settlements, findHeld);
+  const left = settlements.filter((one) => !done.has(one) && !held.has(one));
+  if (left.length + held.size === 0) return settlements.map(() => settled);
   const careful = await outcomesOf(left.length, () =>
-    eachAlone(left, (some, options) => settleCarefully(steps, some, options)),
+    eachAlone(left, (some, options) => settleCarefully(steps, some, options), findHeld),
   );
   const outcomes = new Map(left.map((one, index) => [one, careful[index]]));
-  return answersOf(settlements.map((one) => outcomes.get(one) ?? { answer: settled }));
+  return answersOf(
+    settlements.map((one) => outcomes.get(one) ?? (held.has(one) ? { error: held.get(one) } : { answer: settled })),
+  );
+}
+
+/** What was settled by one statement, and what cannot be: another transaction holds it. */
+interface Plainly {
+  readonly done: ReadonlySet<Settlement>;
+  readonly held: ReadonlyMap<Settlement, unknown>;
+}
+
+const nothing: Plainly = { done: new Set(), held: new Map() };
+
+async function settlePlainly(
+  steps: Steps,
+  settlements: readonly Settlement[],
+  findHeld: FindHeld<Settlement>,
+): Promise<Plainly> {
+  if (steps.connections.joined || steps.context.history.auditsAll) return nothing;
+  try {
+    return { ...nothing, done: await completePlain(steps, settlements) };
+  } catch (error) {
+    // The careful way repeats what was in the way of another, and finds an id that the history has already.
+    if (isWorthRepeating(error)) return nothing;
+    if (!isLockTimeout(error)) throw error;
+    const found = await findHeld(settlements);
+    const held = new Map([...found].map((one) => [one, heldUp(error)]));
+    if (held.size === 0) return nothing;
+    const free = settlements.filter((one) => !held.has(one));
+    return { done: await completePlain(steps, free).catch(carefully), held };
+  }
+}
+
+/** What a plain statement could not do is left to the careful way. */
+function carefully(error: unknown): ReadonlySet<Settlement> {
+  if (isWorthRepeating(error) || isLockTimeout(error)) return nothing.done;
+  throw error;
+}
+
+function nameSettlement(names: Names, { lease }: Settlement): void {
+  names.jobs.add(lease.id);
+  names.queues.add(lease.queue);
 }
 
 function settleCarefully(
@@ -68,29 +112,21 @@ function settleCarefully(
 ): Promise<SettleAnswer[]> {
   return steps.run(
     (names) => {
-      for (const { lease } of settlements) {
-        names.jobs.add(lease.id);
-        names.queues.add(lease.queue);
-      }
+      for (const settlement of settlements) nameSettlement(names, settlement);
     },
     (workspace) => settlements.map((settlement) => settleJob(workspace, settlement)),
-    options,
+    // Others of the worker wait for this one: it is settled again later instead.
+    steps.connections.joined ? options : { patienceMs: defaults.postgres.batchPatienceMs, ...options },
   );
 }
 
-/** Ends the jobs of those completions that are plain and hold; returns which. */
+/** Ends the jobs of those completions that are plain and hold; returns which. @throws when one of them is held up */
 async function completePlain(steps: Steps, settlements: readonly Settlement[]): Promise<ReadonlySet<Settlement>> {
   const placed = placedCompletions(settlements);
   if (placed.length === 0) return new Set();
   const keep = newestOf(placed, steps.context.history.completedCountMax);
-  let row: Record<string, unknown> | undefined;
-  try {
-    [row] = await steps.connections.run(completeStatement, [steps.testNow, ...valuesOf(placed, keep), placed.length]);
-  } catch (error) {
-    // Someone's transaction holds one of them: the careful way finds out which.
-    if (isHeldUp(error)) return new Set();
-    throw error;
-  }
+  const values = [steps.testNow, ...valuesOf(placed, keep), placed.length];
+  const [row] = await steps.connections.run(completeStatement, values);
   const ords = typeof row?.["ords"] === "string" ? (JSON.parse(row["ords"]) as (number | null)[]) : undefined;
   const done =
     ords === undefined && row?.["ended"] === placed.length

@@ -9,6 +9,7 @@ import type { Connections, Session, TransactionOptions } from "./connections.ts"
 import { isTaken, isWorthRepeating, translate } from "./faults.ts";
 import { flush } from "./flush.ts";
 import type { Guards } from "./guards.ts";
+import { lockTakenKeys } from "./key-locks.ts";
 import { type KnownLanes, queuesWaitingFor } from "./lanes.ts";
 import { load } from "./load.ts";
 import { Missing, Names } from "./names.ts";
@@ -102,7 +103,6 @@ export class Steps {
         }, options);
         const { step } = made;
         if (step !== undefined && !this.connections.joined) {
-          this.context.lanes.learn(step.lanes);
           await this.#trim(step.ended, step.events);
           await this.#tell(step.signals);
         }
@@ -142,13 +142,17 @@ export class Steps {
     }));
     await this.#trim(written, 0);
     if (limited.length + passedOver.length === 0) return;
-    const now = await this.now();
-    const freed = passedOver.length === 0 ? [] : await queuesWaitingFor(this.connections, passedOver);
-    const queues = new Set([...limited, ...freed]);
-    await this.tell(
-      [...queues].map((queue) => ({ kind: "wake", queue, dueAt: now })),
-      now,
-    );
+    try {
+      const now = await this.now();
+      const freed = passedOver.length === 0 ? [] : await queuesWaitingFor(this.connections, passedOver);
+      const queues = new Set([...limited, ...freed]);
+      await this.tell(
+        [...queues].map((queue) => ({ kind: "wake", queue, dueAt: now })),
+        now,
+      );
+    } catch {
+      // The completions are committed all the same: who waits for places looks for them by itself, too.
+    }
   }
 }
 
@@ -171,7 +175,6 @@ export class Step {
   /** Events that were written. */
   events = 0;
   readonly signals: Signal[] = [];
-  readonly lanes: { readonly queue: string; readonly tenant: string }[] = [];
   /** Finished jobs that were stored, by queue and half of its history. */
   readonly ended: Written[] = [];
   /** Tenants of which fewer jobs are active than before. */
@@ -187,7 +190,7 @@ export class Step {
   /** Loads and locks what is named, for a decision to come. */
   load(names: Names, loaded: Loaded): Promise<void> {
     const { guards } = this.#steps.context;
-    return load(this.session, names, loaded, this.now, (session, kind, wanted) => guards.count(session, kind, wanted));
+    return load(this.session, names, loaded, this.now, guards);
   }
 
   /** Those who wait for a place of a limited tenant are told where some have become free. */
@@ -219,15 +222,13 @@ export class Step {
         error.ask(wanted);
         continue;
       }
-      const touched = workspace.lanes.touched();
-      const unknown = lanes.unknown(touched);
-      if (unknown.length > 0) {
-        const isAside = this.#steps.connections.joined && aside !== undefined;
-        await lanes.create(isAside ? aside : this.session, unknown);
-        if (isAside) lanes.learn(unknown);
-        else this.lanes.push(...unknown);
+      const isAside = this.#steps.connections.joined && aside !== undefined;
+      if (isAside) {
+        const unknown = lanes.unknown(workspace.lanes.touched());
+        if (unknown.length > 0) await lanes.create(aside, unknown);
       }
-      await flush(this.session, workspace, loaded);
+      if (isAside) await lockTakenKeys(this.session, workspace, loaded);
+      await flush(this.session, workspace, loaded, !isAside);
       this.events += workspace.events.length;
       this.signals.push(...workspace.signals);
       for (const { queue, tenant, active, completed, failed, cancelled } of workspace.lanes.rows()) {

@@ -79,7 +79,7 @@ export class Store {
   async #open(): Promise<void> {
     let access: Access | undefined;
     try {
-      access = await connect(this.#options);
+      access = await connect({ ...this.#options, onConnected: () => this.#lanes.forget() });
       this.#present = await this.#prepare(access);
       this.#signals.begin(access);
     } catch (error) {
@@ -91,11 +91,11 @@ export class Store {
   }
 
   async #prepare(access: Access): Promise<Present> {
-    const { connections } = access;
+    const { connections, beside } = access;
     const { schema, clock, rowSecurity } = this.#options;
     await openSchema({ connections, schema }, { ...this.#options, testNow: clock?.now() ?? null });
     this.#boundRole = rowSecurity === false ? undefined : await boundRole(connections, rowSecurity === true);
-    const identity = new Identity(connections, schema, connections.many);
+    const identity = new Identity({ session: connections, beside, many: connections.many }, schema);
     await identity.learn(randomBytes(8).toString("hex"));
     return { access, identity };
   }
@@ -175,7 +175,7 @@ export class Store {
     });
     const of = (connections: Connections) => (tenant === undefined ? connections : new OfTenant(connections, tenant));
     // A single connection is the caller's for as long as the transaction is open.
-    const aside = own.many ? of(own) : undefined;
+    const aside = own.many ? of(this.#beside()) : undefined;
     return new Steps(of(joined), this.#context(joinedGuards(aside), aside), (signals, session = joined) =>
       this.#signals.tellJoined(signals, session),
     );
@@ -208,6 +208,17 @@ export class Store {
         this.#folding.worked();
         return present().transaction(work, options);
       },
+    };
+  }
+
+  /** Those of them that no caller holds. */
+  #beside(): Connections {
+    const present = () => this.#expectPresent().access.beside;
+    return {
+      joined: false,
+      many: true,
+      run: (text: string, values?: readonly Value[]) => present().run(text, values),
+      transaction: (work, options) => present().transaction(work, options),
     };
   }
 

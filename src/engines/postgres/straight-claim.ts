@@ -8,6 +8,7 @@
 // before that mark: a wake, a claim that is not full, or a quarter of a second (more where a full look takes long) puts the
 // mark back to the beginning.
 import type { Millis } from "../../core/clock.ts";
+import { defaults } from "../../core/defaults.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
 import type { ClaimedJob } from "../../core/job.ts";
 import { everyQueue } from "../../core/queue.ts";
@@ -18,7 +19,8 @@ import { failDamaged } from "../../core/transitions.ts";
 import { earliest } from "./claim-look.ts";
 import { claimedText, readClaimed, type TakenJob } from "./claimed-text.ts";
 import { epochHolds } from "./migrations/migrate.ts";
-import { nowOf } from "./sql.ts";
+import { promoteOf } from "./promoting.ts";
+import { nowOf, type Value } from "./sql.ts";
 import type { Steps } from "./steps.ts";
 
 const at = `at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now, set_config('synchronous_commit', 'off', true) AS relaxed)`;
@@ -29,7 +31,8 @@ const plainLane = `SELECT min(tenant) AS tenant FROM punctual.lanes WHERE queue 
     AND NOT EXISTS (SELECT 1 FROM punctual.tenants WHERE limited)
   HAVING count(*) = 1`;
 
-// $2 queue, $3 most jobs, $4 most bytes, $5 token, $6 worker, $7 lease, $8 how many start, from $9 on the watermark.
+// $2 queue, $3 most jobs, $4 most bytes, $5 token, $6 worker, $7 lease, $8 how many start; from the beginning, $9 whether
+// what has come due was moved just now; behind a mark, from $9 on the mark.
 // A job that may have crashed its worker is claimed alone, by the general way. Rows are numbered in the order in which they
 // were locked, which is the index's: nothing here is sorted.
 const claim = (behind: string) => `ready AS MATERIALIZED (
@@ -64,9 +67,13 @@ WITH ${at}, look AS MATERIALIZED (
     (SELECT due_at FROM punctual.jobs WHERE queue = $2 AND place = 'deferred' ORDER BY due_at LIMIT 1) AS deferred_until
 ), open AS MATERIALIZED (
   SELECT lane.tenant FROM (${plainLane}) AS lane, look, at
-  WHERE coalesce(look.lease_until > at.now, true) AND coalesce(look.deferred_until > at.now, true)
+  WHERE coalesce(look.lease_until > at.now, true) AND ($9::boolean OR coalesce(look.deferred_until > at.now, true))
 ), ${claim("")}
-SELECT ${answer}, look.lease_until::float8 AS first_lease, look.deferred_until::float8 AS first_deferred
+SELECT ${answer}, look.lease_until::float8 AS first_lease, look.deferred_until::float8 AS first_deferred,
+  CASE WHEN NOT EXISTS (SELECT 1 FROM ready) THEN (
+    SELECT at.now FROM punctual.jobs AS jobs WHERE queue = $2 AND tenant = (SELECT tenant FROM open) AND place = 'ready'
+    ORDER BY priority, jobs.due_at, seq LIMIT 1
+  ) + ${defaults.postgres.heldRetryMs} END::float8 AS held_until
 FROM at, look, taken`;
 
 /** A claim behind a mark. */
@@ -101,6 +108,8 @@ interface ClaimRow {
   readonly jobs: string | null;
   readonly first_lease?: Millis | null;
   readonly first_deferred?: Millis | null;
+  /** When to look again for ready jobs that another transaction has in hand; absent while there are others. */
+  readonly held_until?: Millis | null;
 }
 
 export class StraightClaims {
@@ -133,10 +142,7 @@ export class StraightClaims {
     const { claimId, worker, leaseMs, starts, bytesMax } = request;
     const values = [this.#steps.testNow, queue, limit, bytesMax, claimId, worker, leaseMs, starts];
     const sentAt = performance.now();
-    const [row] = (await this.#steps.connections.run(
-      mark === undefined ? fullStatement : onwardStatement,
-      mark === undefined ? values : [...values, mark.priority, mark.dueAt, mark.seq],
-    )) as ClaimRow[];
+    const row = await (mark === undefined ? this.#claimFull(queue, values) : this.#claimBehind(mark, values));
     if (row === undefined || row.lane === null) return this.#detour(queue);
     const { now, lane } = row;
     const taken = row.jobs === null ? [] : readClaimed(row.jobs, row.taken);
@@ -152,26 +158,49 @@ export class StraightClaims {
     // Behind a mark that found less than it might, there may be more before it.
     const looksOn = isFull || mark !== undefined || taken.length < row.seen;
     const ends = jobs.length === 0 ? undefined : now + leaseMs;
-    const nextDueAt = looksOn ? now : earliest([row.first_lease ?? undefined, row.first_deferred ?? undefined, ends]);
+    const { first_lease, first_deferred, held_until } = row;
+    const waits = [first_lease ?? undefined, first_deferred ?? undefined, held_until ?? undefined, ends];
+    const nextDueAt = looksOn ? now : earliest(waits);
     const whole = await this.#endDamaged(jobs, taken);
     return { jobs: whole, nextDueAt, paused: [], limited: [] };
+  }
+
+  /** From the beginning; what has come due is moved first. */
+  async #claimFull(queue: string, values: readonly Value[]): Promise<ClaimRow | undefined> {
+    const { connections } = this.#steps;
+    const [row] = (await connections.run(fullStatement, [...values, false])) as ClaimRow[];
+    const isDue = (at: Millis | null | undefined) => typeof at === "number" && row !== undefined && at <= row.now;
+    if (row === undefined || row.lane !== null || isDue(row.first_lease) || !isDue(row.first_deferred)) return row;
+    for (const [text, parameters] of promoteOf([queue], row.now)) await connections.run(text, parameters);
+    const [again] = (await connections.run(fullStatement, [...values, true])) as ClaimRow[];
+    return again;
+  }
+
+  async #claimBehind(mark: Mark, values: readonly Value[]): Promise<ClaimRow | undefined> {
+    const { priority, dueAt, seq } = mark;
+    const [row] = await this.#steps.connections.run(onwardStatement, [...values, priority, dueAt, seq]);
+    return row as ClaimRow | undefined;
   }
 
   /** A foreign hand may have left anything in a row: such a job ends, and is not run. */
   async #endDamaged(jobs: readonly ClaimedJob[], taken: readonly TakenJob[]): Promise<readonly ClaimedJob[]> {
     const ids = new Set(taken.flatMap(({ id, detail }) => (isDamaged(detail) ? [id] : [])));
     if (ids.size === 0) return jobs;
-    await this.#steps.run(
-      (names) => {
-        for (const id of ids) names.jobs.add(id);
-      },
-      (workspace) => {
-        for (const id of ids) {
-          const stored = workspace.findLive(id);
-          if (stored !== undefined) endJob(workspace, failDamaged(stored.job, damagedReason, workspace.now), stored);
-        }
-      },
-    );
+    try {
+      await this.#steps.run(
+        (names) => {
+          for (const id of ids) names.jobs.add(id);
+        },
+        (workspace) => {
+          for (const id of ids) {
+            const stored = workspace.findLive(id);
+            if (stored !== undefined) endJob(workspace, failDamaged(stored.job, damagedReason, workspace.now), stored);
+          }
+        },
+      );
+    } catch {
+      // The others are claimed all the same. Whoever finds these after their lease ends them.
+    }
     return jobs.filter(({ id }) => !ids.has(id));
   }
 

@@ -15,8 +15,8 @@ const undoStatement = "-- claim.try\nROLLBACK TO SAVEPOINT punctual_try";
 
 /** Does it, or answers "held" and leaves everything as it was: another transaction has in hand what it needs. */
 export async function attempt<T>(step: Step, work: () => Promise<T>): Promise<T | "held"> {
-  const { session, lanes, signals, ended, events } = step;
-  const before = [lanes.length, signals.length, ended.length] as const;
+  const { session, signals, ended, events } = step;
+  const before = [signals.length, ended.length] as const;
   await runAll(session, [[beginStatement], [patienceStatement, [String(patienceMs)]]]);
   try {
     const answer = await work();
@@ -25,7 +25,7 @@ export async function attempt<T>(step: Step, work: () => Promise<T>): Promise<T 
   } catch (error) {
     if (!isLockTimeout(error)) throw error;
     await runAll(session, [[undoStatement], [releaseStatement]]);
-    [lanes.length, signals.length, ended.length] = before;
+    [signals.length, ended.length] = before;
     step.events = events;
     return "held";
   }
