@@ -35,10 +35,10 @@ const plainLane = `SELECT min(tenant) AS tenant FROM punctual.lanes WHERE queue 
 // what has come due was moved just now; behind a mark, from $9 on the mark.
 // A job that may have crashed its worker is claimed alone, by the general way. Rows are numbered in the order in which they
 // were locked, which is the index's: nothing here is sorted.
-const claim = (behind: string) => `ready AS MATERIALIZED (
+const claim = (from: "ready" | "deferred", which: string) => `ready AS MATERIALIZED (
   SELECT jobs.ctid AS place_id, jobs.seq, jobs.detail, octet_length(jobs.input) AS bytes
   FROM punctual.jobs AS jobs
-  WHERE jobs.queue = $2 AND jobs.tenant = (SELECT tenant FROM open) AND place = 'ready'${behind}
+  WHERE ${which}
   ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT $3 FOR UPDATE OF jobs SKIP LOCKED
 ), claimed AS (
   UPDATE punctual.jobs AS jobs SET place = 'active', attempt = attempt + 1, token = $5, worker = $6, claimed_at = at.now,
@@ -52,9 +52,11 @@ const claim = (behind: string) => `ready AS MATERIALIZED (
 ), taken AS MATERIALIZED (
   SELECT count(*) AS count, ${claimedText} AS jobs FROM claimed
 ), counted AS (
-  INSERT INTO punctual.lane_deltas (queue, tenant, ready, active)
+  INSERT INTO punctual.lane_deltas (queue, tenant, ${from}, active)
   SELECT $2, open.tenant, -taken.count, taken.count FROM open, taken WHERE taken.count > 0
 )`;
+
+const ofLane = "jobs.queue = $2 AND jobs.tenant = (SELECT tenant FROM open)";
 
 // One row, and the jobs as one text (claimed-text.ts).
 const answer = `at.now::float8 AS now, (SELECT tenant FROM open) AS lane, (SELECT count(*) FROM ready)::int4 AS seen,
@@ -68,7 +70,7 @@ WITH ${at}, look AS MATERIALIZED (
 ), open AS MATERIALIZED (
   SELECT lane.tenant FROM (${plainLane}) AS lane, look, at
   WHERE coalesce(look.lease_until > at.now, true) AND ($9::boolean OR coalesce(look.deferred_until > at.now, true))
-), ${claim("")}
+), ${claim("ready", `${ofLane} AND place = 'ready'`)}
 SELECT ${answer}, look.lease_until::float8 AS first_lease, look.deferred_until::float8 AS first_deferred,
   CASE WHEN NOT EXISTS (SELECT 1 FROM ready) THEN (
     SELECT at.now FROM punctual.jobs AS jobs WHERE queue = $2 AND tenant = (SELECT tenant FROM open) AND place = 'ready'
@@ -79,8 +81,29 @@ FROM at, look, taken`;
 /** A claim behind a mark. */
 export const onwardStatement = `-- jobs.claimOnward
 WITH ${at}, open AS MATERIALIZED (${plainLane}),
-${claim(`
-    AND (jobs.priority, jobs.due_at, jobs.seq) > ($9::smallint, $10::bigint, $11::bigint)`)}
+${claim(
+  "ready",
+  `${ofLane} AND place = 'ready'
+    AND (jobs.priority, jobs.due_at, jobs.seq) > ($9::smallint, $10::bigint, $11::bigint)`,
+)}
+SELECT ${answer} FROM at, taken`;
+
+/** What has come due is claimed as it lies, the most urgent of so many that came due first, while nothing else is ready. */
+const dueMax = 1_000;
+
+// The place is compared again once a row is locked, and in such a way that no index of one place serves.
+const dueStatement = `-- jobs.claimDue
+WITH ${at}, open AS MATERIALIZED (
+  SELECT lane.tenant FROM (${plainLane}) AS lane, at WHERE NOT EXISTS (
+    SELECT 1 FROM punctual.jobs AS jobs WHERE jobs.queue = $2 AND jobs.tenant = lane.tenant AND place = 'ready'
+  ) AND NOT EXISTS (
+    SELECT 1 FROM punctual.jobs AS jobs WHERE jobs.queue = $2 AND place = 'active' AND lease_until <= at.now)
+), ${claim(
+  "deferred",
+  `${ofLane} AND jobs.place || '' = 'deferred' AND jobs.ctid = ANY (ARRAY(
+    SELECT due.ctid FROM punctual.jobs AS due WHERE due.queue = $2 AND place = 'deferred'
+      AND due.due_at <= (SELECT now FROM at) ORDER BY due.due_at, due.seq LIMIT ${dueMax}))`,
+)}
 SELECT ${answer} FROM at, taken`;
 
 /** Full looks are at most so far apart, in ms, while they are quick. */
@@ -108,6 +131,8 @@ interface ClaimRow {
   readonly jobs: string | null;
   readonly first_lease?: Millis | null;
   readonly first_deferred?: Millis | null;
+  /** They were claimed as they came due: there may be more, and nothing is known of what comes next. */
+  readonly isOfDue?: boolean;
   /** When to look again for ready jobs that another transaction has in hand; absent while there are others. */
   readonly held_until?: Millis | null;
 }
@@ -153,10 +178,12 @@ export class StraightClaims {
     const jobs = taken.map((job, index) => claimed(job, { queue, lane, now, startsNow: index < starts }, request));
     const last = taken.at(-1);
     const isFull = taken.length === limit;
-    if (last !== undefined && isFull) this.#move(queue, last, mark?.until ?? nextFullAt(sentAt));
+    if (last !== undefined && isFull && row.isOfDue !== true)
+      this.#move(queue, last, mark?.until ?? nextFullAt(sentAt));
     else this.#marks.delete(queue);
     // Behind a mark that found less than it might, there may be more before it.
-    const looksOn = isFull || mark !== undefined || taken.length < row.seen;
+    const looksOn =
+      isFull || mark !== undefined || taken.length < row.seen || (row.isOfDue === true && taken.length > 0);
     const ends = jobs.length === 0 ? undefined : now + leaseMs;
     const { first_lease, first_deferred, held_until } = row;
     const waits = [first_lease ?? undefined, first_deferred ?? undefined, held_until ?? undefined, ends];
@@ -165,12 +192,14 @@ export class StraightClaims {
     return { jobs: whole, nextDueAt, paused: [], limited: [] };
   }
 
-  /** From the beginning; what has come due is moved first. */
+  /** From the beginning; what has come due is claimed as it lies, or moved first. */
   async #claimFull(queue: string, values: readonly Value[]): Promise<ClaimRow | undefined> {
     const { connections } = this.#steps;
     const [row] = (await connections.run(fullStatement, [...values, false])) as ClaimRow[];
     const isDue = (at: Millis | null | undefined) => typeof at === "number" && row !== undefined && at <= row.now;
     if (row === undefined || row.lane !== null || isDue(row.first_lease) || !isDue(row.first_deferred)) return row;
+    const [due] = (await connections.run(dueStatement, values)) as ClaimRow[];
+    if (due !== undefined && due.lane !== null) return { ...due, isOfDue: true };
     for (const [text, parameters] of promoteOf([queue], row.now)) await connections.run(text, parameters);
     const [again] = (await connections.run(fullStatement, [...values, true])) as ClaimRow[];
     return again;
