@@ -54,13 +54,16 @@ function refuseOptions({ tenant, print, check, all }: Options): void {
   if (all === true && print !== true) throw new InvalidInputError("--all needs --print", { field: "--all" });
 }
 
+/** What comes first: whoever runs it by hand and is cut off has changed nothing. */
+const asOne = "-- One transaction: all of it or nothing. Stop at the first error (psql: -v ON_ERROR_STOP=1).\nBEGIN;\n";
+
 function printSteps(options: Options, { steps }: SchemaState): void {
   const shown = steps.filter(({ appliedAt }) => options.all === true || appliedAt === undefined);
   const said = shown.map(({ sql, ...step }) => ({ ...summary(step), sql: sql.trim() }));
   print(options, { steps: said }, () =>
     shown.length === 0
       ? "-- nothing is missing"
-      : shown.map((step) => `-- step ${named(step)}${applied(step)}\n${step.sql.trim()}`).join("\n\n"),
+      : `${asOne}\n${shown.map((step) => `-- step ${named(step)}${applied(step)}\n${step.sql.trim()}`).join("\n\n")}\nCOMMIT;`,
   );
 }
 

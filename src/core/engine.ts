@@ -31,6 +31,11 @@ import type { TransferCounts, TransferOutcome, TransferPage, TransferRequest, Tr
  * the store has none to join.
  */
 export interface Engine<Tx = never> {
+  /**
+   * Asked once opened, before any role starts.
+   * @throws EngineNotConfiguredError when roles could do nothing here, ever: the store shows one tenant at a time
+   */
+  checkRoles?(): void;
   /** The engine's name as users know it: "memory", "sqlite", ... */
   readonly name: string;
   readonly capabilities: Capabilities;

@@ -219,7 +219,8 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
 
   /**
    * Opens the engine and starts roles, all three by default.
-   * @throws NoHandlerError when the worker role has nothing to run
+   * @throws NoHandlerError when the worker role has nothing to run; EngineNotConfiguredError when the store lets this
+   * process do nothing for all tenants
    */
   async start(options: { readonly roles?: readonly Role[] } = {}): Promise<void> {
     refuseUnknown(options, ["roles"], "");
@@ -242,6 +243,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#stopped = false;
     this.#errors.start();
     await this.#open();
+    this.#engine.checkRoles?.();
     const unwatch = await this.#engine.watch?.((signal) => this.#onSignal(signal));
     if (this.#stopping !== undefined) {
       await unwatch?.();

@@ -67,13 +67,20 @@ describe("connect", () => {
     expect((await connect()).name).toBe("memory");
   });
 
-  it.each(["postgres://h/d", "postgresql://h/d", "redis://h", "rediss://h", "valkey://h", "nats://h", "tls://h"])(
+  it.each(["postgres://h/d", "postgresql://h/d"])(
+    "takes %s for the postgres engine, and connects to nothing yet",
+    async (url) => {
+      expect((await connect(url)).name).toBe("postgres");
+    },
+  );
+
+  it.each(["redis://h", "rediss://h", "valkey://h", "nats://h", "tls://h"])(
     "O5 says of %s that its engine is not part of this version, and which are",
     async (url) => {
       await expect(connect(url)).rejects.toMatchObject({
         code: "ENGINE_NOT_CONFIGURED",
         field: "url",
-        message: expect.stringMatching(/engine is not part of this version; those that are: memory, sqlite$/),
+        message: expect.stringMatching(/engine is not part of this version; those that are: memory, sqlite, postgres$/),
       });
     },
   );

@@ -25,17 +25,14 @@ export async function claimLocked(steps: Steps, request: ClaimRequest, chosen: C
 
 function claimWithLocks(steps: Steps, request: ClaimRequest, chosen: Chosen): Promise<ClaimAnswer> {
   const { auditsAll } = steps.context.history;
-  return steps.begin(
-    async (step) => {
-      const claim = new LockedClaim(step, request, chosen, auditsAll);
-      await claim.begin();
-      const recovered = await recoverOne(claim);
-      const taken = recovered === undefined ? await takeShared(claim) : { jobs: [recovered], lanes: new Map() };
-      if (auditsAll) claim.writes.append(taken.jobs.map((job) => claimedEvent(job, step.now)));
-      return { jobs: taken.jobs, ...(await answerOf(claim, taken.lanes, recovered)) };
-    },
-    { relaxed: true },
-  );
+  return steps.begin(async (step) => {
+    const claim = new LockedClaim(step, request, chosen, auditsAll);
+    await claim.begin();
+    const recovered = await recoverOne(claim);
+    const taken = recovered === undefined ? await takeShared(claim) : { jobs: [recovered], lanes: new Map() };
+    if (auditsAll) claim.writes.append(taken.jobs.map((job) => claimedEvent(job, step.now)));
+    return { jobs: taken.jobs, ...(await answerOf(claim, taken.lanes, recovered)) };
+  });
 }
 
 async function takeShared(claim: LockedClaim) {

@@ -7,6 +7,7 @@ import { EngineNotConfiguredError } from "../../core/errors.ts";
 import { BesidePool } from "./beside.ts";
 import type { Connections } from "./connections.ts";
 import { ownEar, pgliteEar, pooledEar } from "./ears.ts";
+import { unreadableUrl } from "./faults.ts";
 import type { OpenEar } from "./listen.ts";
 import { isPglite, type Pglite, SingleConnection } from "./pglite.ts";
 import { Pool } from "./pool.ts";
@@ -49,7 +50,8 @@ const leaveMs = 2_000;
 
 /**
  * Connects.
- * @throws NotWrittenError when the server cannot be reached, EngineNotConfiguredError without the driver
+ * @throws NotWrittenError when the server cannot be reached, EngineNotConfiguredError without the driver, and when the
+ * server cannot be reached in this way at all: a password, database, role or URL that is wrong
  */
 export async function connect(options: ConnectOptions): Promise<Access> {
   const { location, listen } = options;
@@ -122,11 +124,21 @@ async function connectOwn(
     pooled = await isPooled(connections);
   } catch (error) {
     await close();
-    throw error;
+    throw hasStrayAt(url) && isUnknownHost(error) ? unreadableUrl() : error;
   }
   if (!pooled) connections.becomeDirect();
   const openEar = listen ? ownEar(driver, { connectionString: url, keepAlive: true }) : undefined;
   return { connections, beside: connections, pooled, openEar, size: poolMax, close };
+}
+
+/** An "@" behind the host: a "/" of the password has ended the host before it. */
+function hasStrayAt(url: string): boolean {
+  return /^[a-z]+:\/\/[^/?#]*[/?#].*@/i.test(url);
+}
+
+function isUnknownHost(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return typeof cause === "object" && cause !== null && "code" in cause && cause.code === "ENOTFOUND";
 }
 
 /** Resolves when the server has seen all connections go, or does not answer. */

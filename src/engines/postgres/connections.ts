@@ -21,8 +21,6 @@ export async function runAll(session: Session, statements: readonly Statement[])
 
 /** How a transaction is to be run. */
 export interface TransactionOptions {
-  /** Its commit may be lost when the server crashes: for what nobody was promised (claims, extensions). */
-  readonly relaxed?: boolean | undefined;
   /** So long at most, in ms, it waits for a row that another transaction holds; else as long as any. */
   readonly patienceMs?: number | undefined;
   /** Its statements are few, are never run again, and may take long: steps of the schema. */

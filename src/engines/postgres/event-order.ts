@@ -26,13 +26,10 @@ export async function numberEvents(steps: Steps): Promise<void> {
   const [row] = await steps.connections.run(anyNewStatement);
   if (row?.["any"] !== true) return;
   for (let given = batchMax; given === batchMax; ) {
-    given = await steps.begin(
-      async ({ session }) => {
-        await session.run(turnStatement);
-        const [numbered] = await session.run(numberStatement, [batchMax]);
-        return numbered?.["given"];
-      },
-      { relaxed: true },
-    );
+    given = await steps.begin(async ({ session }) => {
+      await session.run(turnStatement);
+      const [numbered] = await session.run(numberStatement, [batchMax]);
+      return numbered?.["given"];
+    });
   }
 }

@@ -10,8 +10,8 @@ import type { Steps } from "./steps.ts";
 import { eachAlone, isHeldUp } from "./together.ts";
 
 // The conditions are the fence of core's `holds`, and such that the rows are found by their ids.
-const extending = (at: string) => `-- jobs.extend
-WITH at AS MATERIALIZED (SELECT ${at}),
+const extendStatement = `-- jobs.extend
+WITH at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now),
 wanted AS MATERIALIZED (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::boolean[])
     WITH ORDINALITY AS wanted (id, token, attempt, started, ord)
@@ -30,21 +30,13 @@ wanted AS MATERIALIZED (
 SELECT ord::int4 AS ord, coalesce(cancel_requested, false) AS cancelling,
   seq IN (SELECT seq FROM extended) AS extended FROM held`;
 
-const now = `${nowOf("$1")} AS now`;
-
-// Nobody was promised an extension that a crash of the server undoes.
-const extendStatement = extending(`${now}, set_config('synchronous_commit', 'off', true) AS relaxed`);
-
-// Inside a caller's transaction, whose durability is the caller's choice.
-const extendJoinedStatement = extending(now);
-
 export async function extendAll(
   steps: Steps,
   extensions: readonly Extension[],
   leaseMs: number,
 ): Promise<ExtendOutcome[]> {
   if (extensions.length === 0) return [];
-  const rows = await steps.connections.run(steps.connections.joined ? extendJoinedStatement : extendStatement, [
+  const rows = await steps.connections.run(extendStatement, [
     steps.testNow,
     plainArray(extensions.map(({ lease }) => lease.id)),
     textArray(extensions.map(({ lease }) => lease.token)),

@@ -1,5 +1,11 @@
 // What a driver throws, as the errors of the catalogue: whether anything was written, and whether to try again.
-import { NotWrittenError, OutcomeUnknownError, PunctualError, StoreCorruptError } from "../../core/errors.ts";
+import {
+  EngineNotConfiguredError,
+  NotWrittenError,
+  OutcomeUnknownError,
+  PunctualError,
+  StoreCorruptError,
+} from "../../core/errors.ts";
 
 /** The SQLSTATE of a server's answer; undefined for an error of the driver or the network. */
 export function sqlState(error: unknown): string | undefined {
@@ -18,6 +24,11 @@ export function isWorthRepeating(error: unknown): boolean {
 /** A key or id that another transaction took first. */
 export function isTaken(error: unknown): boolean {
   return sqlState(error) === "23505";
+}
+
+/** Something of that name has been made before. */
+export function isThereAlready(error: unknown): boolean {
+  return ["42P07", "42710", "42701"].includes(sqlState(error) ?? "");
 }
 
 /** Someone else's transaction holds a row, and did not let go in time. */
@@ -71,6 +82,89 @@ export function heldUp(cause: unknown): NotWrittenError {
   });
 }
 
+const readOnly = "25006";
+
+const readOnlyMend =
+  "Connect to the primary server; where it is the primary: ALTER DATABASE name SET default_transaction_read_only = off, and the same for the role.";
+
+/** The server takes no writes: it is a standby, or was told so. */
+export function isReadOnly(error: unknown): boolean {
+  return sqlState(error) === readOnly;
+}
+
+/** What a role that was refused may lack, as statements that give it. */
+function rightsMend(message: string): string {
+  const database = /permission denied for database (\S+)/.exec(message)?.[1];
+  if (database !== undefined) {
+    return `Let the role that migrates make the schema: GRANT CREATE ON DATABASE ${database} TO it; or run punctual migrate as one that may.`;
+  }
+  return (
+    "Give the role what it is for: GRANT punctual_worker TO it, to run jobs; punctual_master, to administer the store; " +
+    "punctual_app, to act for one tenant at a time. Only the schema's owner migrates."
+  );
+}
+
+/** Certificates that no waiting makes good. */
+const ofCertificates =
+  /^(?:SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_\w+|CERT_\w+|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+
+const urlMend =
+  "Write it as postgres://user:password@host:5432/database; in the password, @ is %40, / %2F, # %23, : %3A, ? %3F and % %25.";
+
+/** What is wrong with the way to the server, and will be the next time too; undefined for a server that is away. */
+export function misconfigured(error: unknown): EngineNotConfiguredError | undefined {
+  const said = error instanceof Error ? error.message : String(error);
+  const refused = (what: string, mend: string) =>
+    new EngineNotConfiguredError(`${what}: ${said}`, { field: "location", mend, cause: error });
+  switch (sqlState(error)) {
+    case "28P01":
+    case "28000":
+      return refused(
+        "the server refuses to let us in",
+        "Check the user and the password of the URL, that the role exists and may LOGIN, and the server's pg_hba.conf.",
+      );
+    case "3D000":
+      return refused("the server has no such database", "Correct the URL's database, or make it: CREATE DATABASE.");
+    case "42501":
+      return refused("the server refuses to let us in", "GRANT CONNECT ON DATABASE name TO the role of the URL.");
+  }
+  if (said.includes("client password must be a")) {
+    return refused("the server asks for a password, and the URL has none", "Add it to the URL, or set PGPASSWORD.");
+  }
+  if (said.includes("does not support SSL")) {
+    return refused(
+      "the URL asks for TLS",
+      "Turn TLS on at the server, or use ?sslmode=disable on a network that you trust.",
+    );
+  }
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  if (ofCertificates.test(code)) {
+    return refused(
+      "the server's certificate is not accepted",
+      "Name its authority in the URL: ?sslmode=verify-full&sslrootcert=FILE.",
+    );
+  }
+  return code === "ERR_INVALID_URL" || error instanceof URIError ? unreadableUrl() : undefined;
+}
+
+/** Without its cause, which holds the URL with its password. */
+export function unreadableUrl(): EngineNotConfiguredError {
+  return new EngineNotConfiguredError(
+    "location must be a URL that can be read; its password may hold what is to be escaped",
+    {
+      field: "location",
+      mend: urlMend,
+    },
+  );
+}
+
+/** What opening cannot get past, however often it is tried: a right that is lacking, a server that takes no writes. */
+export function atOpening(error: unknown): unknown {
+  const state = sqlState(error);
+  if (!(error instanceof NotWrittenError) || (state !== "42501" && state !== readOnly)) return error;
+  return new EngineNotConfiguredError(error.message, { field: "location", mend: error.mend, cause: error });
+}
+
 /**
  * An error as one of the catalogue.
  * @param sent what may have reached the server is such that it may be committed: with the connection gone, nobody knows
@@ -85,12 +179,8 @@ export function translate(error: unknown, what: string, sent: boolean): Error {
       cause: error,
     });
   }
-  if (state === "42501") {
-    return new NotWrittenError(message, {
-      mend: "Grant this role the rights that docs/engines/postgres.md lists for it.",
-      cause: error,
-    });
-  }
+  if (state === "42501") return new NotWrittenError(message, { mend: rightsMend(message), cause: error });
+  if (state === readOnly) return new NotWrittenError(message, { mend: readOnlyMend, cause: error });
   if (isLockTimeout(error)) return heldUp(error);
   const isFinal = state !== undefined && !endsConnection(state);
   return isFinal || !sent

@@ -20,7 +20,7 @@ import type { SqlClient } from "./sql.ts";
 import type { Steps } from "./steps.ts";
 import { Store, type StoreOptions } from "./store.ts";
 import { StraightClaims } from "./straight-claim.ts";
-import { type Contract, tenantContract, tenantTransfer, type Ways } from "./tenant-contract.ts";
+import { type Contract, expectAll, tenantContract, tenantTransfer, type Ways } from "./tenant-contract.ts";
 import { tenantStore } from "./tenants.ts";
 import { transferStore } from "./transfer.ts";
 
@@ -106,6 +106,7 @@ export function postgres(location: Location, options: PostgresOptions = {}): Eng
     ),
     open: () => store.open(),
     close: () => store.close(),
+    checkRoles: () => expectAll(ways),
     watch: (onSignal) => store.watch(onSignal),
     ofTenant: (tenant) => (store.boundRole === undefined ? ways.all : ways.of(tenant)),
     using: (tx) => {

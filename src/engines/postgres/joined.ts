@@ -131,6 +131,11 @@ function translateJoined(error: unknown): unknown {
         "tx must be a client with an open transaction",
         options("Send BEGIN on this client first, or pass the transaction that your library gives."),
       );
+    case "25006":
+      return new InvalidInputError(
+        "tx must be able to write: it is READ ONLY, or its database is",
+        options("Begin it with BEGIN READ WRITE, on the primary server."),
+      );
     case "25P02":
       return new NotWrittenError(
         "a statement of this transaction has failed before",

@@ -3,7 +3,17 @@ import type { Pool as PgPool, PoolClient, QueryResult } from "pg";
 import { defaults } from "../../core/defaults.ts";
 import { NotWrittenError } from "../../core/errors.ts";
 import type { Connections, Session, TransactionOptions } from "./connections.ts";
-import { isLostStatement, isTimeout, isWorthRepeating, sqlState, translate, wasNeverSent } from "./faults.ts";
+import {
+  atOpening,
+  isLostStatement,
+  isReadOnly,
+  isTimeout,
+  isWorthRepeating,
+  misconfigured,
+  sqlState,
+  translate,
+  wasNeverSent,
+} from "./faults.ts";
 import { OpenTransaction } from "./open-transaction.ts";
 import { inSchema, type Row, type Value } from "./sql.ts";
 import { within } from "./within.ts";
@@ -32,7 +42,9 @@ const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
 
 const sessionSettings = `-- session.settings\nSET ${[...limits, "default_transaction_isolation = 'read committed'", ...planning.map((name) => `${name} = off`)].join("; SET ")}`;
 const localLimits = `-- tx.begin\n${begin}; SET LOCAL ${[...limits, ...planning.map((name) => `${name} = off`)].join("; SET LOCAL ")}`;
-const relaxed = "; SET LOCAL synchronous_commit = off";
+
+const backendStatement = `-- store.backend
+SELECT pg_backend_pid()::int4 AS pid, current_setting('transaction_read_only') = 'on' AS read_only`;
 
 /** A connection that was idle for longer, in ms, may have broken unnoticed by a busy process. */
 const restMs = 100;
@@ -47,6 +59,10 @@ export class Pool implements Connections {
   readonly #schema: string;
   readonly #pipelined: boolean;
   #direct: boolean;
+  /** A connection was had: what goes wrong with later ones is an outage, be it a changed password, and may pass. */
+  #hasConnected = false;
+  /** The server took no writes when it was first asked; one that stops later is failing over. */
+  #isReadOnly = false;
   readonly #texts = new Map<string, string>();
   readonly #ready = new WeakSet<PoolClient>();
   readonly #usage = new WeakMap<PoolClient, Usage>();
@@ -88,7 +104,7 @@ export class Pool implements Connections {
           this.becomeIndirect();
           return await this.run(text, values);
         }
-        throw translate(error, operationOf(text), true);
+        throw this.#translate(error, operationOf(text), true);
       }
     }
   }
@@ -98,7 +114,7 @@ export class Pool implements Connections {
     try {
       return await this.#transact(operation, (session) => session.run(text, values), {});
     } catch (error) {
-      throw translate(error, operation, false);
+      throw this.#translate(error, operation, false);
     }
   }
 
@@ -121,7 +137,7 @@ export class Pool implements Connections {
         if (isFirst && open.isLost && !open.hasBegun && !isTimeout(error)) continue;
         if (isLostStatement(error)) this.becomeIndirect();
         if (!open.isCommitting && isWorthRepeating(error)) throw error;
-        throw translate(error, what, open.isCommitting);
+        throw this.#translate(error, what, open.isCommitting);
       }
     }
   }
@@ -133,7 +149,7 @@ export class Pool implements Connections {
     options: TransactionOptions,
   ): Promise<T> {
     const query = options.patient === true ? this.#queryPatiently : this.#query;
-    const begun = open.heed(this.#begin(client, options.relaxed === true)).then(() => {
+    const begun = open.heed(this.#begin(client)).then(() => {
       open.hasBegun = true;
     });
     // Its failure is seen below; what is sent meanwhile fails with it.
@@ -153,8 +169,9 @@ export class Pool implements Connections {
   async backend(): Promise<{ readonly told: number | undefined; readonly answering: number }> {
     const client = await this.#take();
     try {
-      const { rows } = await answered(client, "-- store.backend\nSELECT pg_backend_pid()::int4 AS pid");
+      const { rows } = await answered(client, backendStatement);
       this.#giveBack(client);
+      this.#isReadOnly = rows[0].read_only === true;
       const { processID } = client as { processID?: number | null };
       return { told: processID ?? undefined, answering: rows[0].pid };
     } catch (error) {
@@ -168,9 +185,12 @@ export class Pool implements Connections {
     try {
       client = await this.#connect();
     } catch (error) {
+      const mistake = this.#hasConnected ? undefined : misconfigured(error);
+      if (mistake !== undefined) throw mistake;
       const message = error instanceof Error ? error.message : String(error);
       throw new NotWrittenError(`no connection to the server: ${message}`, { cause: error });
     }
+    this.#hasConnected = true;
     if (await this.#hasDied(client)) {
       this.#giveBack(client, true);
       return await this.#take();
@@ -210,15 +230,25 @@ export class Pool implements Connections {
     return usage.isBroken;
   }
 
+  #translate(error: unknown, what: string, sent: boolean): unknown {
+    const translated = translate(error, what, sent);
+    return this.#isReadOnly && isReadOnly(error) ? atOpening(translated) : translated;
+  }
+
   #giveBack(client: PoolClient, isBroken = false): void {
     const usage = this.#usage.get(client);
     if (usage !== undefined) usage.restsSince = performance.now();
     client.release(isBroken);
   }
 
-  #begin(client: PoolClient, isRelaxed: boolean): Promise<unknown> {
-    if (!this.#direct) return answered(client, localLimits + (isRelaxed ? relaxed : ""));
-    return answered(client, `-- tx.begin\n${begin}${isRelaxed ? relaxed : ""}`);
+  #begin(client: PoolClient): Promise<unknown> {
+    return answered(
+      client,
+      this.#direct
+        ? `-- tx.begin
+${begin}`
+        : localLimits,
+    );
   }
 
   async #query(client: PoolClient, text: string, values: readonly Value[]): Promise<Row[]> {

@@ -57,18 +57,24 @@ export async function serverFindings(session: Session, schema: string, isServer:
 }
 
 const settingsStatement = `-- findings.settings
-SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS replica, current_setting('fsync') AS fsync,
+SELECT current_setting('server_version') AS version, pg_is_in_recovery() AS replica,
+  current_setting('transaction_read_only') AS read_only, current_setting('fsync') AS fsync,
   current_setting('full_page_writes') AS pages, current_setting('synchronous_commit') AS commits,
   current_setting('autovacuum') AS autovacuum, current_setting('track_counts') AS counts,
   pg_size_pretty(pg_database_size(current_database())) AS size`;
 
 async function settings(session: Session): Promise<Finding[]> {
   const [row = {} as Row] = await session.run(settingsStatement);
-  const { version, replica, fsync, pages, commits, autovacuum, counts, size } = row;
+  const { version, replica, read_only: readOnly, fsync, pages, commits, autovacuum, counts, size } = row;
   const found: Finding[] = [fine("server", `PostgreSQL ${version}, the database holds ${size}`)];
   if (replica === true) {
     const mend = "Name the primary server.";
     return [{ check: "server", status: "problem", what: "this is a replica: nothing can be written", mend }];
+  }
+  if (readOnly === "on") {
+    const what = "default_transaction_read_only is on: nothing can be written";
+    const mend = "Turn it off where it was set: ALTER DATABASE or ALTER ROLE name RESET default_transaction_read_only.";
+    return [{ check: "server", status: "problem", what, mend }];
   }
   if (fsync === "off" || pages === "off") {
     const what = `fsync is ${fsync}, full_page_writes ${pages}: a power cut may destroy the database`;
@@ -231,11 +237,14 @@ SELECT current_user::text AS role, (SELECT string_agg(wanted || ' on ' || name, 
       AND c.relrowsecurity AND c.relforcerowsecurity AND NOT EXISTS (
         SELECT 1 FROM pg_policy AS p, unnest(p.polroles) AS named (role) WHERE p.polrelid = c.oid
           AND CASE WHEN named.role = 0 THEN false ELSE pg_has_role(c.relowner, named.role, 'USAGE') END
-      ) AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE oid = c.relowner)) AS blind`;
+      ) AND NOT (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE oid = c.relowner)) AS blind,
+  (SELECT string_agg(DISTINCT m.rolname, ', ') FROM pg_auth_members AS a JOIN pg_roles AS g ON g.oid = a.roleid
+    JOIN pg_roles AS m ON m.oid = a.member
+    WHERE g.rolname = 'punctual_app' AND NOT a.admin_option AND (m.rolsuper OR m.rolbypassrls)) AS unbound`;
 
 async function rowSecurity(session: Session): Promise<Finding[]> {
   const [row] = await session.run(rightsStatement);
-  const { role, missing, absent, ungranted, blind } = row ?? {};
+  const { role, missing, absent, ungranted, blind, unbound } = row ?? {};
   const found: Finding[] = [];
   if (missing !== null) {
     const mend = "Make the role a member of punctual_worker or punctual_master, or GRANT it by hand.";
@@ -245,6 +254,11 @@ async function rowSecurity(session: Session): Promise<Finding[]> {
     const what = `the owner of ${blind} sees none of their rows: the policy "owner" names another role`;
     const mend = "ALTER POLICY owner ON each of them TO the new owner; `punctual migrate` says which tables there are.";
     found.push({ check: "row security", status: "problem", what, mend });
+  }
+  if (unbound !== null) {
+    const what = `${unbound}, of punctual_app, may see the rows of every tenant: a superuser or BYPASSRLS`;
+    const mend = "ALTER ROLE name NOSUPERUSER NOBYPASSRLS, or take it out of punctual_app.";
+    found.push({ check: "row security", status: "warn", what, mend });
   }
   if (ungranted !== null) {
     const what = `${ungranted} came after the schema, and may do nothing in it yet`;

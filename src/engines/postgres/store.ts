@@ -8,6 +8,7 @@ import type { Signal } from "../../core/signal.ts";
 import type { TenantId } from "../../core/tenant.ts";
 import { type Access, type ConnectOptions, connect } from "./connecting.ts";
 import { type Connections, type Session, Turns } from "./connections.ts";
+import { atOpening } from "./faults.ts";
 import { Folding } from "./folding.ts";
 import { type Guards, joinedGuards, ownGuards } from "./guards.ts";
 import { Identity } from "./identity.ts";
@@ -86,7 +87,7 @@ export class Store {
       // It may be opened again once the cause is mended.
       this.#opening = undefined;
       await access?.close();
-      throw error;
+      throw atOpening(error);
     }
   }
 
@@ -120,6 +121,8 @@ export class Store {
     const access = open ?? (await connect(this.#options));
     try {
       return await work({ connections: access.connections, schema });
+    } catch (error) {
+      throw atOpening(error);
     } finally {
       if (open === undefined) await access.close();
     }

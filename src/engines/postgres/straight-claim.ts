@@ -23,7 +23,7 @@ import { promoteOf } from "./promoting.ts";
 import { nowOf, type Value } from "./sql.ts";
 import type { Steps } from "./steps.ts";
 
-const at = `at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now, set_config('synchronous_commit', 'off', true) AS relaxed)`;
+const at = `at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now)`;
 
 // A queue's only lane, where none of its claims need be counted or shared.
 const plainLane = `SELECT min(tenant) AS tenant FROM punctual.lanes WHERE queue = $2 AND ${epochHolds}

@@ -170,7 +170,7 @@ function as({ all, of, role }: Ways, tenant: TenantId | undefined): Contract {
   if (tenant !== undefined) return of(tenant);
   throw new InvalidInputError(`tenant must be given: the role ${name} sees the rows of one tenant at a time`, {
     field: "tenant",
-    mend: 'Use a tenant\'s handle, scheduler.tenant("acme"), or connect as punctual_master.',
+    mend: 'Use a tenant\'s handle, scheduler.tenant("acme"); for the whole store, connect as a member of punctual_worker or punctual_master.',
   });
 }
 
@@ -182,6 +182,11 @@ function forAll({ all, role }: Ways, what: string): Contract {
     field: "location",
     mend: "Connect as a member of punctual_worker to run jobs and schedules, of punctual_master to administer the store.",
   });
+}
+
+/** @throws EngineNotConfiguredError for a role that sees one tenant's rows only: it can run none of a process's roles */
+export function expectAll(ways: Ways): void {
+  forAll(ways, "to run jobs, schedules or the janitor");
 }
 
 /** Makes a call with a list, tenant by tenant, and puts the answers in order. */

@@ -4,7 +4,17 @@ import type { Session } from "../connections.ts";
 /** One part: a table, or something of a table. */
 export interface Part {
   readonly table: string;
-  readonly kind: "table" | "column" | "index" | "constraint" | "policy" | "trigger" | "view" | "function" | "sequence";
+  readonly kind:
+    | "table"
+    | "column"
+    | "index"
+    | "constraint"
+    | "policy"
+    | "trigger"
+    | "view"
+    | "function"
+    | "sequence"
+    | "grant";
   readonly name: string;
   /** All else about it, to be compared. */
   readonly text: string;
@@ -40,10 +50,16 @@ UNION ALL
 SELECT c.relname, 'constraint', k.conname, true, ${bare("pg_get_constraintdef(k.oid)")}
   ${ours} JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype <> 'n' WHERE n.oid = $1::oid
 UNION ALL
-SELECT c.relname, 'policy', p.polname, p.polname = 'tenant', p.polcmd::text || ' ' || p.polpermissive::text
+SELECT c.relname, 'policy', p.polname, NOT EXISTS (
+      SELECT 1 FROM pg_roles AS r WHERE p.polname IN ('master', 'worker') AND r.rolname = 'punctual_' || p.polname
+        AND p.polroles = ARRAY[r.oid]
+    ), CASE WHEN p.polroles = '{0}' THEN 'for everybody ' ELSE '' END || p.polcmd::text || ' ' || p.polpermissive::text
     || coalesce(' USING ' || pg_get_expr(p.polqual, p.polrelid), '')
     || coalesce(' CHECK ' || pg_get_expr(p.polwithcheck, p.polrelid), '')
   ${ours} JOIN pg_policy AS p ON p.polrelid = c.oid WHERE n.oid = $1::oid
+UNION ALL
+SELECT c.relname, 'grant', a.privilege_type || ' to PUBLIC', true, ''
+  ${ours} CROSS JOIN aclexplode(c.relacl) AS a WHERE n.oid = $1::oid AND c.relkind IN ('r', 'p') AND a.grantee = 0
 UNION ALL
 SELECT c.relname, 'trigger', g.tgname, true, ${bare("pg_get_triggerdef(g.oid)")}
   ${ours} JOIN pg_trigger AS g ON g.tgrelid = c.oid AND NOT g.tgisinternal WHERE n.oid = $1::oid

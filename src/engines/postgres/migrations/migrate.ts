@@ -1,9 +1,9 @@
 // Brings a schema to this version's: numbered, append-only steps, each applied once however many processes start
 // together. A step that older versions cannot live with is breaking, and they then refuse the store.
-import { StoreTooNewError } from "../../../core/errors.ts";
+import { StoreCorruptError, StoreTooNewError } from "../../../core/errors.ts";
 import type { MigrationStep } from "../../../core/schema.ts";
 import type { Connections, Session } from "../connections.ts";
-import { isWorthRepeating, translate } from "../faults.ts";
+import { isThereAlready, isWorthRepeating, translate } from "../faults.ts";
 import { inSchema, nowOf, quoted } from "../sql.ts";
 import { initial } from "./0001-initial.ts";
 import { rowSecurity } from "./0002-row-security.ts";
@@ -86,6 +86,7 @@ export async function applyMissing({ connections, schema }: Target, testNow: num
           return await migrate(session, schema, testNow);
         } catch (error) {
           // Nothing here gets better by being repeated.
+          if (isThereAlready(error)) throw half(error, schema);
           throw isWorthRepeating(error) ? translate(error, "the schema's missing steps", false) : error;
         }
       },
@@ -94,6 +95,14 @@ export async function applyMissing({ connections, schema }: Target, testNow: num
     if (applied !== undefined) return applied;
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
   }
+}
+
+function half(cause: unknown, schema: string): StoreCorruptError {
+  const said = cause instanceof Error ? cause.message : String(cause);
+  return new StoreCorruptError(`a part of what a missing step makes is there already: ${said}`, {
+    mend: `A step was run by hand and cut off, or the schema holds something else. Restore a backup; if nothing is in it yet, DROP SCHEMA ${quoted(schema)} CASCADE.`,
+    cause,
+  });
 }
 
 async function migrate(session: Session, schema: string, testNow: number | null): Promise<MigrationStep[]> {
