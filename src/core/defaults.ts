@@ -38,6 +38,8 @@ export const defaults = {
   prefetchHoldMs: 250,
   /** Most jobs prefetched beyond the free slots: to claim and settle so many takes an embedded engine some 4 ms. */
   prefetchMax: 400,
+  /** Calls that travel carry so many times as much. */
+  travelFactor: 2,
   /** Handlers slower than this, in ms, prefetch nothing: a job would wait behind them. */
   prefetchSlowMs: 25,
   /** Due work that a claim did not get (locked, limited, taken by another) is looked at again after this, in ms. */

@@ -68,6 +68,11 @@ export interface Engine<Tx = never> {
   ofTenant?(
     tenant: TenantId,
   ): Pick<Engine, "jobs" | "schedules" | "queues" | "tenants" | "records" | "events" | "inspection" | "now">;
+  /**
+   * Calls travel to a server, and writes wait for its disk: twice as many jobs go with each. An engine inside the process
+   * would hold up its event loop with so many.
+   */
+  readonly travels?: boolean;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
   using?(
     tx: Tx,

@@ -6,11 +6,15 @@ const newestShare = 0.1;
 
 export class Prefetch {
   readonly #concurrency: number;
+  /** Most jobs to hold. */
+  readonly max: number;
   #meanMs: number | undefined;
   #stalled = false;
 
-  constructor(concurrency: number) {
+  /** @param travels see Engine */
+  constructor(concurrency: number, travels = false) {
     this.#concurrency = concurrency;
+    this.max = (travels ? defaults.travelFactor : 1) * defaults.prefetchMax;
   }
 
   /** Takes in how long a handler took, in ms. */
@@ -28,6 +32,6 @@ export class Prefetch {
   get size(): number {
     if (this.#stalled || this.#meanMs === undefined || this.#meanMs > defaults.prefetchSlowMs) return 0;
     const size = (defaults.prefetchMs * this.#concurrency) / Math.max(this.#meanMs, 0.001);
-    return Math.min(defaults.prefetchMax, Math.floor(size));
+    return Math.min(this.max, Math.floor(size));
   }
 }

@@ -55,7 +55,7 @@ export class Settler {
   constructor(options: SettlerOptions) {
     this.#options = options;
     this.#batcher = new Batcher({
-      max: defaults.batchMax,
+      max: (options.engine.travels === true ? defaults.travelFactor : 1) * defaults.batchMax,
       // Nobody waits for a settlement, so quick handlers that end one after another travel together.
       gather: () => new Promise((resolve) => options.clock.soon(resolve)),
       send: (settlements) => options.engine.jobs.settle(settlements),

@@ -91,7 +91,7 @@ export class Worker {
   constructor(options: WorkerOptions) {
     this.#options = options;
     this.#host = this.#hostOf(options);
-    this.#prefetch = new Prefetch(options.concurrency);
+    this.#prefetch = new Prefetch(options.concurrency, options.engine.travels);
     this.#leases = new Leases({
       ...options,
       onLost: (held, why) => this.#lose(held, why),
@@ -220,7 +220,7 @@ export class Worker {
    * evenly, so a tenant that has none waiting here is among them.
    */
   #room(free: number, refills: boolean): number {
-    const most = this.#givesLimited() ? this.#options.concurrency : defaults.prefetchMax;
+    const most = this.#givesLimited() ? this.#options.concurrency : this.#prefetch.max;
     const ahead = this.#recovering() ? 0 : Math.min(this.#prefetch.size, most);
     const room = free + ahead - this.#waiting.size;
     const few = ahead === 0 ? 0 : Math.min(this.#waiting.lanes + 1, room + latecomersMax);

@@ -12,6 +12,7 @@ import { eventStore } from "./events.ts";
 import { inspectionStore } from "./inspection.ts";
 import { jobStore } from "./jobs.ts";
 import { migrationStore } from "./migrations/store.ts";
+import { isPglite } from "./pglite.ts";
 import { queueStore } from "./queues.ts";
 import { recordStore } from "./records.ts";
 import { scheduleStore } from "./schedules.ts";
@@ -104,6 +105,7 @@ export function postgres(location: Location, options: PostgresOptions = {}): Eng
       (work) => store.lend(work),
       () => clock?.now() ?? null,
     ),
+    travels: !isPglite(location),
     open: () => store.open(),
     close: () => store.close(),
     checkRoles: () => expectAll(ways),
