@@ -35,7 +35,9 @@ describe("punctual migrate", () => {
   it("O4 prints what an older store lacks, with what it means for older versions, and applies nothing", async () => {
     const { code, stdout } = await place.run(["migrate", "--print", "--engine", old]);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^-- step 2 \(disabled-schedules\), compatible: older versions go on\n/);
+    expect(stdout).toMatch(
+      /^-- One transaction: .*\nBEGIN;\n\n-- step 2 \(disabled-schedules\), compatible: older versions go on\n/,
+    );
     expect(stdout).toContain("CREATE INDEX punctual_schedules_disabled");
     expect(stdout).not.toContain("step 1");
     const checked = await place.run(["migrate", "--check", "--engine", old, "--json"]);
@@ -68,7 +70,7 @@ describe("punctual migrate", () => {
     const { stdout } = await place.run(["migrate"]);
     expect(stdout).toMatch(/^applied 1 \(initial\), breaking: older versions refuse the store\napplied 2 /);
     const printed = await place.run(["migrate", "--print", "--all"]);
-    expect(printed.stdout).toMatch(/^-- step 1 \(initial\).*, applied \d{4}-/);
+    expect(printed.stdout).toMatch(/BEGIN;\n\n-- step 1 \(initial\).*, applied \d{4}-/);
     expect((await place.run(["migrate", "--print"])).stdout).toBe("-- nothing is missing\n");
   });
 

@@ -22,10 +22,11 @@ describe("punctual migrate on PostgreSQL", () => {
     const { code, stdout } = await place.run(["migrate", "--print", "--engine", url]);
     expect(code).toBe(0);
     expect(stdout).toMatch(
-      /^-- step 1 \(initial\), breaking: older versions refuse the store\nCREATE SCHEMA IF NOT EXISTS punctual;/,
+      /^-- One transaction: .*\nBEGIN;\n\n-- step 1 \(initial\), breaking: older versions refuse the store\nCREATE SCHEMA IF NOT EXISTS punctual;/,
     );
     expect(stdout).toContain("-- step 2 (row-security), compatible: older versions go on");
     expect(stdout).toContain("CREATE ROLE");
+    expect(stdout).toMatch(/\nCOMMIT;\n$/);
     const checked = await place.run(["migrate", "--check", "--engine", url, "--json"]);
     expect(checked.code).toBe(78);
     expect(failureIn(checked)).toMatchObject({ code: "STORE_OUTDATED" });
