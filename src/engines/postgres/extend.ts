@@ -16,12 +16,15 @@ wanted AS MATERIALIZED (
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::boolean[])
     WITH ORDINALITY AS wanted (id, token, attempt, started, ord)
 ), held AS MATERIALIZED (
-  SELECT jobs.seq, jobs.id, jobs.cancel_requested, wanted.ord FROM wanted JOIN punctual.jobs AS jobs
-    ON jobs.id = wanted.id AND jobs.place || '' = 'active' AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
+  SELECT jobs.seq, jobs.cancel_requested, wanted.ord FROM wanted CROSS JOIN LATERAL (
+    SELECT * FROM punctual.jobs AS jobs WHERE jobs.id = wanted.id OFFSET 0
+  ) AS jobs WHERE place = 'active' AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
 ), free AS MATERIALIZED (
-  SELECT jobs.seq, wanted.started FROM wanted JOIN punctual.jobs AS jobs
-    ON jobs.id = wanted.id AND jobs.place || '' = 'active' AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
-  FOR UPDATE OF jobs SKIP LOCKED
+  SELECT jobs.seq, wanted.started FROM wanted CROSS JOIN LATERAL (
+    SELECT jobs.seq FROM punctual.jobs AS jobs
+    WHERE jobs.id = wanted.id AND jobs.place || '' = 'active' AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
+    FOR UPDATE SKIP LOCKED
+  ) AS jobs
 ), extended AS (
   UPDATE punctual.jobs AS jobs SET lease_until = at.now + $6::bigint, started = coalesce(jobs.started, false) OR free.started
   FROM at, (SELECT seq, bool_or(started) AS started FROM free GROUP BY seq) AS free WHERE jobs.seq = free.seq

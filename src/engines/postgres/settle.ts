@@ -17,18 +17,24 @@ import { nowOf } from "./sql.ts";
 import type { Steps } from "./steps.ts";
 import { eachAlone } from "./together.ts";
 
-// The fence of core's `holds` as conditions. A row that a caller's transaction holds is not waited for. The place is
-// compared so that no index of one place serves: the rows are found by their number.
+// The fence of core's `holds` as conditions. A row that a caller's transaction holds is not waited for. The rows
+// are found by their number, one for each end, whatever the statistics say: no condition is of the jobs alone, as the planner
+// then took them for few, and read all of them for each end.
 const completeStatement = `-- jobs.complete
 WITH at AS MATERIALIZED (SELECT ${nowOf("$1")} AS now, set_config('lock_timeout', '100', true) AS patience),
 ends AS MATERIALIZED (
   SELECT * FROM unnest($2::bigint[], $3::uuid[], $4::text[], $5::integer[], $6::boolean[], $7::bigint[], $8::text[])
     WITH ORDINALITY AS ends (seq, id, token, attempt, keep, age_ms, detail, ord)
+), held AS MATERIALIZED (
+  SELECT ends.*, jobs.place_id, at.now, 'active' AS held_place FROM at, ends CROSS JOIN LATERAL (
+    SELECT ctid AS place_id FROM punctual.jobs AS jobs
+    WHERE jobs.seq = ends.seq AND key IS NULL AND schedule IS NULL OFFSET 0
+  ) AS jobs
 ), done AS MATERIALIZED (
-  DELETE FROM punctual.jobs AS jobs USING at, ends
-  WHERE jobs.seq = ends.seq AND jobs.id = ends.id AND jobs.place || '' = 'active' AND jobs.token = ends.token
-    AND jobs.attempt = ends.attempt AND key IS NULL AND schedule IS NULL AND (NOT keep OR jobs.detail IS NULL)
-  RETURNING queue, tenant, ends.ord, ends.keep, ends.seq, ends.age_ms, ends.detail, at.now
+  DELETE FROM punctual.jobs AS jobs USING held AS ends
+  WHERE jobs.ctid = ends.place_id AND jobs.id = ends.id AND jobs.place = ends.held_place AND jobs.token = ends.token
+    AND jobs.attempt = ends.attempt AND (NOT keep OR jobs.detail IS NULL)
+  RETURNING queue, tenant, ends.ord, ends.keep, ends.seq, ends.age_ms, ends.detail, ends.now
 ), lanes AS MATERIALIZED (
   SELECT queue, tenant, count(*) AS ended, count(*) FILTER (WHERE keep) AS kept FROM done GROUP BY queue, tenant
 ), counted AS (
