@@ -4,6 +4,7 @@ import type { ClaimRequest } from "../../core/engine.ts";
 import { everyQueue, isLimited, type Queue, type RateWindow, rateAllowance, spendRate } from "../../core/queue.ts";
 import { readWindow } from "../../core/stored-limits.ts";
 import type { Statement } from "./connections.ts";
+import { isReady } from "./fresh-leases.ts";
 import { latestKnown, refuseNewer } from "./migrations/migrate.ts";
 import { type QueueRow, toQueue } from "./queue-rows.ts";
 import { nowOf, type Row } from "./sql.ts";
@@ -15,8 +16,14 @@ const openLease = `SELECT min(greatest(lease_until, coalesce(blocked_until, 0)))
   FROM punctual.jobs AS jobs LEFT JOIN punctual.tenants AS tenants ON tenants.id = jobs.tenant
   WHERE place = 'active' AND jobs.queue = wants.queue`;
 
+const openClaim = `SELECT min(greatest(ends_at, coalesce(blocked_until, 0)))
+  FROM punctual.claims AS claims LEFT JOIN punctual.tenants AS tenants ON tenants.id = claims.tenant
+  WHERE claims.queue = wants.queue`;
+
 const firstLease = `SELECT lease_until FROM punctual.jobs AS jobs
   WHERE place = 'active' AND jobs.queue = wants.queue ORDER BY lease_until, seq LIMIT 1`;
+
+const firstClaim = `SELECT ends_at FROM punctual.claims AS claims WHERE claims.queue = wants.queue ORDER BY ends_at LIMIT 1`;
 
 // The rows themselves are looked at, not the counters: these may not be folded yet. Sorted as their index is, so that
 // it is used whatever the statistics say.
@@ -31,11 +38,12 @@ known AS MATERIALIZED (
 )
 SELECT known.now::float8 AS now, all_paused, limit_any, block_any, newer_id, newer_name, wants.queue AS name,
   coalesce(queues.paused, false) AS paused, concurrency, rate, rate_window, queues.name IS NOT NULL AS recorded,
-  (CASE WHEN block_any THEN (${openLease}) ELSE (${firstLease}) END)::float8 AS lease_until,
+  (CASE WHEN block_any THEN least((${openLease}), (${openClaim})) ELSE least((${firstLease}), (${firstClaim})) END)::float8
+    AS lease_until,
   (SELECT due_at FROM punctual.jobs AS jobs WHERE place = 'deferred' AND jobs.queue = wants.queue
     ORDER BY due_at, seq LIMIT 1)::float8 AS deferred_until,
   (SELECT count(*) FROM (
-    SELECT 1 FROM punctual.jobs AS jobs WHERE place = 'ready' AND jobs.queue = wants.queue
+    SELECT 1 FROM punctual.jobs AS jobs WHERE ${isReady} AND jobs.queue = wants.queue
     ORDER BY tenant, priority, due_at, seq LIMIT wants.most
   ) AS few)::int4 AS ready,
   CASE WHEN concurrency IS NULL THEN 0 ELSE (

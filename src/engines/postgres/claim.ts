@@ -6,12 +6,15 @@ import { allowance, type Look, lookOf, rateLeft, toLook } from "./claim-look.ts"
 import { type Seen, seenFrom } from "./claim-standing.ts";
 import { claimLocked } from "./claim-step.ts";
 import type { Session } from "./connections.ts";
+import { ageLeases, freshJobs } from "./fresh-leases.ts";
 import { type JobRow, jobColumns, toJob } from "./rows.ts";
 import type { Steps } from "./steps.ts";
 
 const repeatStatement = `-- jobs.claimedBy
-SELECT ${jobColumns} FROM punctual.jobs WHERE place = 'active' AND token = $1 AND worker = $2
-ORDER BY jobs.priority, jobs.due_at, jobs.seq`;
+SELECT ${jobColumns} FROM (
+  SELECT * FROM punctual.jobs WHERE place = 'active' AND token = $1 AND worker = $2
+  UNION ALL SELECT * FROM (${freshJobs} WHERE claims.token = $1) AS fresh WHERE worker = $2
+) AS claimed ORDER BY claimed.priority, claimed.due_at, claimed.seq`;
 
 /**
  * Gives due jobs to a worker (JobStore#claim). Two claimers never wait for each other but where both may be given
@@ -20,7 +23,13 @@ ORDER BY jobs.priority, jobs.due_at, jobs.seq`;
 export async function claimGenerally(steps: Steps, request: ClaimRequest): Promise<ClaimAnswer> {
   const { connections, testNow } = steps;
   const [text, values] = lookOf(request.wants, request.limit, testNow);
-  const look = toLook(request.wants, await connections.run(text, values));
+  let look = toLook(request.wants, await connections.run(text, values));
+  const ended = look.open.filter(({ leaseUntil }) => leaseUntil !== undefined && leaseUntil <= look.now);
+  if (ended.length > 0) {
+    const names = ended.map(({ name }) => name);
+    await ageLeases(connections, testNow, names);
+    look = toLook(request.wants, await connections.run(text, values));
+  }
   if (request.repeat === true) {
     const again = await claimedBefore(connections, request);
     if (again.length > 0) return { jobs: again, nextDueAt: look.now, paused: [], limited: [] };

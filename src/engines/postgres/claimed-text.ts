@@ -9,10 +9,10 @@ const betweenJobs = "\x1e";
 /** Fields of one job; what most jobs do not have is one of them, as JSON. */
 const fieldsOfJob = 9;
 
-/** An aggregate over rows with a job's columns. */
-export const claimedText = `string_agg(concat_ws(E'\\x1f', seq, priority, due_at, created_at, attempt, id, task,
+/** A job's text as its claim gives it, from its row before the claim. */
+export const claimedText = `concat_ws(E'\\x1f', seq, priority, due_at, created_at, attempt + 1, id, task,
     CASE WHEN key IS NULL AND schedule IS NULL AND replaced_by IS NULL AND detail IS NULL THEN ''
-      ELSE json_build_array(key, schedule, incarnation, replaced_by, detail)::text END, input), E'\\x1e')`;
+      ELSE json_build_array(key, schedule, incarnation, replaced_by, detail)::text END, input)`;
 
 /** A claimed job as the text holds it. */
 export interface TakenJob {

@@ -3,6 +3,7 @@
 import type { ExtendOutcome, Extension } from "../../core/engine.ts";
 import { type Outcome, outcomesOf } from "../../core/partial-failure.ts";
 import { extendLease } from "../../core/steps/extend.ts";
+import { isActive } from "./fresh-leases.ts";
 import { heldAmong } from "./held-rows.ts";
 import { plainArray, textArray } from "./lists.ts";
 import { nowOf } from "./sql.ts";
@@ -18,15 +19,16 @@ wanted AS MATERIALIZED (
 ), held AS MATERIALIZED (
   SELECT jobs.seq, jobs.cancel_requested, wanted.ord FROM wanted CROSS JOIN LATERAL (
     SELECT * FROM punctual.jobs AS jobs WHERE jobs.id = wanted.id OFFSET 0
-  ) AS jobs WHERE place = 'active' AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
+  ) AS jobs WHERE ${isActive} AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
 ), free AS MATERIALIZED (
   SELECT jobs.seq, wanted.started FROM wanted CROSS JOIN LATERAL (
     SELECT jobs.seq FROM punctual.jobs AS jobs
-    WHERE jobs.id = wanted.id AND jobs.place || '' = 'active' AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
+    WHERE jobs.id = wanted.id AND (jobs.place || '' = 'active' OR fresh_until IS NOT NULL) AND jobs.token = wanted.token AND jobs.attempt = wanted.attempt
     FOR UPDATE SKIP LOCKED
   ) AS jobs
 ), extended AS (
-  UPDATE punctual.jobs AS jobs SET lease_until = at.now + $6::bigint, started = coalesce(jobs.started, false) OR free.started
+  UPDATE punctual.jobs AS jobs SET place = 'active', lease_until = at.now + $6::bigint,
+    fresh_until = NULL, started = coalesce(jobs.started, false) OR free.started
   FROM at, (SELECT seq, bool_or(started) AS started FROM free GROUP BY seq) AS free WHERE jobs.seq = free.seq
   RETURNING jobs.seq
 )

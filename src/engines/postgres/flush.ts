@@ -22,7 +22,7 @@ const changing = [
 ];
 
 const updateStatement = `-- jobs.update
-UPDATE punctual.jobs AS jobs SET ${changing.map((column) => `${column} = new.${column}`).join(", ")}
+UPDATE punctual.jobs AS jobs SET ${changing.map((column) => `${column} = new.${column}`).join(", ")}, fresh_until = NULL
 FROM json_to_recordset($1::json) AS new (${jobRecord}) WHERE jobs.seq = new.seq`;
 
 const insertStatement = `-- jobs.insert

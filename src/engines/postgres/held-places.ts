@@ -3,6 +3,7 @@
 import type { Millis } from "../../core/clock.ts";
 import { giveUpPlace } from "../../core/steps/recovery.ts";
 import type { Session } from "./connections.ts";
+import { ageLeases } from "./fresh-leases.ts";
 import { waitingLanes } from "./limited-lanes.ts";
 import { Names } from "./names.ts";
 import type { Step } from "./steps.ts";
@@ -31,10 +32,12 @@ ORDER BY lease_until, seq LIMIT ${givenUpMax} FOR UPDATE OF jobs SKIP LOCKED`;
 
 const giveUpAtStatement = `-- jobs.giveUpAt
 WITH RECURSIVE ${queues}, ${waitingLanes}
-SELECT EXISTS (SELECT 1 ${holding}) AS now, (
+SELECT EXISTS (SELECT 1 ${holding}) AS now, EXISTS (SELECT 1 FROM punctual.claims WHERE ends_at <= $4::bigint) AS stale, least((
+  SELECT min(ends_at) FROM punctual.claims WHERE ends_at > $4::bigint
+), (
   SELECT min((SELECT min(lease_until) FROM punctual.jobs WHERE place = 'active' AND queue = name AND lease_until > $4::bigint))
   FROM queues WHERE name IS NOT NULL
-)::float8 AS next_end`;
+))::float8 AS next_end`;
 
 /** Whose places, wanted by which queues. */
 export interface Wanted {
@@ -77,7 +80,12 @@ export async function giveUpPlaces(step: Step, limits: TenantLimits, wanted: Wan
 
 /** When a place may be given up for jobs of queues that wait for one: the past when there is one; may be early, is not late. */
 export async function giveUpAt(session: Session, wanted: Wanted): Promise<Millis | undefined> {
-  const [row] = await session.run(giveUpAtStatement, valuesOf(wanted));
+  const values = valuesOf(wanted);
+  let [row] = await session.run(giveUpAtStatement, values);
+  if (row?.["stale"] === true) {
+    await ageLeases(session, wanted.now);
+    [row] = await session.run(giveUpAtStatement, values);
+  }
   if (row?.["now"] === true) return wanted.now;
   const end: number | null = row?.["next_end"] ?? null;
   return end === null ? undefined : end + wanted.leaseMs;

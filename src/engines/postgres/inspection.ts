@@ -7,6 +7,7 @@ import type { JobStanding, TenantStanding } from "../../core/standing.ts";
 import { readWindow } from "../../core/stored-limits.ts";
 import { limitsClaims, tenantRoom } from "../../core/tenant-record.ts";
 import { findings } from "./findings.ts";
+import { isReady } from "./fresh-leases.ts";
 import { exactLanes } from "./lanes.ts";
 import { type QueueRow, queueColumns, toQueue } from "./queue-rows.ts";
 import { finishedColumns, type JobRow, jobColumns, toJob } from "./rows.ts";
@@ -60,7 +61,7 @@ SELECT own.*, at.now::float8 AS now,
     SELECT ${tenantColumns} FROM punctual.tenants WHERE id = own.tenant
   ) AS record) AS tenant_record,
   (SELECT coalesce(sum(active), 0) FROM lanes WHERE tenant = own.tenant)::float8 AS active_of_tenant,
-  CASE WHEN own.place IN ('ready', 'deferred') AND own.due_at <= at.now THEN least($3::bigint, ${ahead("place = 'ready'")}
+  CASE WHEN own.place IN ('ready', 'deferred') AND own.due_at <= at.now THEN least($3::bigint, ${ahead(isReady)}
     + ${ahead("place = 'deferred' AND jobs.due_at <= (SELECT now FROM at)")}) ELSE 0 END::float8 AS ahead,
   ${slot("jobs.place <> 'held'")} AS holder,
   ${slot("jobs.place = 'held'")} AS successor

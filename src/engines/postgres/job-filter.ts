@@ -3,6 +3,7 @@ import type { Millis } from "../../core/clock.ts";
 import type { JobFilter } from "../../core/engine.ts";
 import { isFinished, type JobState } from "../../core/job.ts";
 import type { Place } from "../../core/stored-job.ts";
+import { placeOfRow } from "./fresh-leases.ts";
 import { textArray } from "./lists.ts";
 import type { Value } from "./sql.ts";
 
@@ -12,28 +13,32 @@ function whenGiven(parameter: string, condition: string): string {
 }
 
 /** Which half of the pending jobs a row is of: due and claimable, or not. */
-const pendingHalf = `CASE WHEN place = 'ready' OR (place = 'deferred' AND due_at <= $7::bigint)
+const pendingHalf = (place: string) => `CASE WHEN ${place} = 'ready' OR (${place} = 'deferred' AND due_at <= $7::bigint)
   THEN 'waiting' ELSE 'delayed' END`;
 
 /** What a row of punctual.jobs must meet. */
-export const jobConditions: string = [
-  whenGiven("$1::text", "tenant = $1"),
-  whenGiven("$2::text", "queue = $2"),
-  whenGiven("$3::text", "task = $3"),
-  whenGiven("$4::text", "schedule = $4"),
-  whenGiven("$5::text[]", "place = ANY ($5::text[])"),
-  whenGiven("$6::text", `place NOT IN ('ready', 'deferred', 'held') OR $6 = ${pendingHalf}`),
-  whenGiven("$8::boolean", "key IS NOT NULL"),
-  whenGiven("$9::text", "starts_with(key, $9)"),
-  whenGiven("$10::bigint", "due_at >= $10"),
-  whenGiven("$11::bigint", "due_at < $11"),
-  whenGiven("$12::bigint", "created_at >= $12"),
-  whenGiven("$13::bigint", "created_at < $13"),
-].join("\n  AND ");
+export const jobConditions: string = conditionsOf(`(${placeOfRow})`);
+
+function conditionsOf(place: string): string {
+  return [
+    whenGiven("$1::text", "tenant = $1"),
+    whenGiven("$2::text", "queue = $2"),
+    whenGiven("$3::text", "task = $3"),
+    whenGiven("$4::text", "schedule = $4"),
+    whenGiven("$5::text[]", `${place} = ANY ($5::text[])`),
+    whenGiven("$6::text", `${place} NOT IN ('ready', 'deferred', 'held') OR $6 = ${pendingHalf(place)}`),
+    whenGiven("$8::boolean", "key IS NOT NULL"),
+    whenGiven("$9::text", "starts_with(key, $9)"),
+    whenGiven("$10::bigint", "due_at >= $10"),
+    whenGiven("$11::bigint", "due_at < $11"),
+    whenGiven("$12::bigint", "created_at >= $12"),
+    whenGiven("$13::bigint", "created_at < $13"),
+  ].join("\n  AND ");
+}
 
 /** What a row of punctual.finished must meet. */
 export const finishedConditions: string = [
-  jobConditions,
+  conditionsOf("place"),
   whenGiven("$14::bigint", "finished_at >= $14"),
   whenGiven("$15::bigint", "finished_at < $15"),
 ].join("\n  AND ");

@@ -1,6 +1,7 @@
 // The statements that list jobs by insertion: each looks at one bounded step of the history, and at live jobs in one of
 // four ways. Which way is taken changes what a step costs, never what it finds.
 import type { Order } from "../../core/page.ts";
+import { freshJobs } from "./fresh-leases.ts";
 import { finishedConditions, jobConditions } from "./job-filter.ts";
 import { counters } from "./lane-changes.ts";
 import { type Direction, inBothOrders } from "./listing.ts";
@@ -44,7 +45,7 @@ const jobsAt = (lanes: string, condition: string) => `SELECT at.* FROM ${lanes} 
   ) AS at`;
 
 const liveOfLanes = [
-  jobsAt("(SELECT * FROM own WHERE ready <> 0)", "jobs.tenant = own.tenant AND place = 'ready'"),
+  jobsAt("(SELECT * FROM own WHERE ready <> 0 OR active <> 0)", "jobs.tenant = own.tenant AND place = 'ready'"),
   jobsAt(queuesWith("deferred"), "place = 'deferred'"),
   jobsAt(queuesWith("active"), "place = 'active'"),
   jobsAt("(SELECT * FROM own WHERE held <> 0)", "jobs.tenant = own.tenant AND key IS NOT NULL AND place = 'held'"),
@@ -64,7 +65,7 @@ const statements: Readonly<Record<Way, Readonly<Record<Order, string>>>> = {
     ORDER BY job.seq ${direction.sort} LIMIT $19`,
     }),
   ),
-  active: beside("jobs.listActive", found("SELECT * FROM punctual.jobs WHERE place = 'active'")),
+  active: beside("jobs.listActive", found(`SELECT * FROM punctual.jobs WHERE place = 'active' UNION ALL ${freshJobs}`)),
   lanes: beside(
     "jobs.listLanes",
     `${ownLanes}, ${found(liveOfLanes)}`,

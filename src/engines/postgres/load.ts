@@ -6,6 +6,7 @@ import { isFinished } from "../../core/job.ts";
 import { parsedJson } from "../../core/stored-limits.ts";
 import type { TenantId } from "../../core/tenant.ts";
 import type { Session } from "./connections.ts";
+import { isActive } from "./fresh-leases.ts";
 import { lockFreeKeys } from "./key-locks.ts";
 import { type Names, pairText, slotText } from "./names.ts";
 import { finishedColumns, type JobRow, jobColumns, type Stored, toStored } from "./rows.ts";
@@ -87,13 +88,13 @@ UNION ALL
 SELECT ${finishedColumns} FROM punctual.finished WHERE replaced_by IN (${ids("$2")}) AND id NOT IN (${ids("$1")})`;
 
 const unfinishedStatement = `-- jobs.unfinished
-SELECT incarnation, id::text AS id, place = 'active' AS active FROM punctual.jobs
+SELECT incarnation, id::text AS id, ${isActive} AS active FROM punctual.jobs
 WHERE incarnation IN (${texts("$1")}) ORDER BY seq`;
 
 // A schedule whose policy is to allow overlap may have very many.
 const someUnfinishedStatement = `-- jobs.someUnfinished
 SELECT wanted.value AS incarnation, id, active FROM json_array_elements_text($1::json) AS wanted, LATERAL (
-  SELECT seq, id::text AS id, place = 'active' AS active FROM punctual.jobs AS jobs WHERE jobs.incarnation = wanted.value LIMIT $2
+  SELECT seq, id::text AS id, ${isActive} AS active FROM punctual.jobs AS jobs WHERE jobs.incarnation = wanted.value LIMIT $2
 ) AS few
 ORDER BY seq`;
 

@@ -9,6 +9,7 @@ import { runAll } from "./connections.ts";
 import { purgeFinished } from "./finished-purge.ts";
 import { type Group, groupConditions } from "./finished-sources.ts";
 import { eventStatements, laneStatements } from "./flush.ts";
+import { ageLeases } from "./fresh-leases.ts";
 import { LaneChanges } from "./lane-changes.ts";
 import { exactLanes, foldLanes } from "./lanes.ts";
 import type { Step, Steps, Trimming, Written } from "./steps.ts";
@@ -153,6 +154,7 @@ export class Retention implements Trimming {
     if (finished !== undefined) return steps.begin((step) => purgeFinished(step, finished, limit));
     await steps.connections.run(sweepReservationsStatement);
     await foldAll(steps);
+    await ageLeases(steps.connections, steps.testNow);
     return steps.begin(async (step) => {
       const { session, now } = step;
       let left = limit;

@@ -3,14 +3,15 @@ import type { Millis } from "../../core/clock.ts";
 import type { Job } from "../../core/job.ts";
 import type { StoredJob } from "../../core/ledger.ts";
 import { detailOf, fromDetail, isDamaged, originOf, type Place, stateOf } from "../../core/stored-job.ts";
+import { placeOfRow } from "./fresh-leases.ts";
 
 /** What can differ between one lane's ready rows. */
 export const readyColumns = `seq::float8 AS seq, id::text AS id, task, input, priority::int4 AS priority, due_at::float8 AS due_at,
   created_at::float8 AS created_at, attempt, key, schedule, incarnation, replaced_by::text AS replaced_by, detail`;
 
 /** What to select from punctual.jobs for a `JobRow`. */
-export const jobColumns = `${readyColumns}, tenant, queue, place, token, cancel_requested, worker,
-  claimed_at::float8 AS claimed_at, lease_until::float8 AS lease_until, started,
+export const jobColumns = `${readyColumns}, tenant, queue, ${placeOfRow} AS place, token, cancel_requested, worker,
+  claimed_at::float8 AS claimed_at, coalesce(lease_until, fresh_until)::float8 AS lease_until, started,
   NULL::float8 AS finished_at, NULL::float8 AS expires_at`;
 
 /** What to select from punctual.finished for a `JobRow`. */

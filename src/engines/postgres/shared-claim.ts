@@ -6,6 +6,7 @@ import type { Job } from "../../core/job.ts";
 import { type LimitedTake, shareLanes, shareLimited } from "../../core/queue.ts";
 import { isDamaged } from "../../core/stored-job.ts";
 import type { Session } from "./connections.ts";
+import { isReady } from "./fresh-leases.ts";
 import type { LaneName } from "./lanes.ts";
 import { claimableLanes, moreLanes, type ReadyLane } from "./limited-lanes.ts";
 import { type ReadyRow, readyColumns, readyJob } from "./rows.ts";
@@ -16,7 +17,7 @@ const readyStatement = `-- jobs.ready
 SELECT given.* FROM json_to_recordset($1::json) AS wanted (ord integer, queue text, tenant text, take integer)
 CROSS JOIN LATERAL (
   SELECT ${readyColumns}, tenant FROM punctual.jobs AS jobs
-  WHERE jobs.queue = wanted.queue AND jobs.tenant = wanted.tenant AND place = 'ready'
+  WHERE jobs.queue = wanted.queue AND jobs.tenant = wanted.tenant AND ${isReady}
   ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT wanted.take FOR UPDATE SKIP LOCKED
 ) AS given
 ORDER BY wanted.ord, given.priority, given.due_at, given.seq`;

@@ -8,6 +8,7 @@ import type { TenantId } from "../../core/tenant.ts";
 import type { Connections, Session, TransactionOptions } from "./connections.ts";
 import { isTaken, isWorthRepeating, translate } from "./faults.ts";
 import { flush } from "./flush.ts";
+import type { FreshClaims } from "./fresh-leases.ts";
 import type { Guards } from "./guards.ts";
 import { lockTakenKeys } from "./key-locks.ts";
 import { type KnownLanes, queuesWaitingFor } from "./lanes.ts";
@@ -48,6 +49,7 @@ export interface StepContext {
   readonly lanes: KnownLanes;
   readonly guards: Guards;
   readonly retention: Trimming;
+  readonly fresh: FreshClaims;
   /** Runs statements that are committed at once, whatever transaction is open elsewhere; absent with one connection. */
   readonly aside: Session | undefined;
 }

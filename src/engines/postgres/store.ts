@@ -10,6 +10,7 @@ import { type Access, type ConnectOptions, connect } from "./connecting.ts";
 import { type Connections, type Session, Turns } from "./connections.ts";
 import { atOpening } from "./faults.ts";
 import { Folding } from "./folding.ts";
+import { FreshClaims } from "./fresh-leases.ts";
 import { type Guards, joinedGuards, ownGuards } from "./guards.ts";
 import { Identity } from "./identity.ts";
 import { Joined } from "./joined.ts";
@@ -56,6 +57,7 @@ export class Store {
   readonly #lanes = new KnownLanes();
   readonly #folding = new Folding(() => this.#present?.access.connections);
   readonly #retention: Retention;
+  readonly #fresh = new FreshClaims();
   readonly #turns = new WeakMap<SqlClient, Turns>();
   /** Clients of callers that are on our database. */
   readonly #ours = new WeakSet<SqlClient>();
@@ -193,7 +195,7 @@ export class Store {
 
   #context(guards: Guards, aside: Session | undefined): StepContext {
     const { clock, history } = this.#options;
-    return { clock, history, lanes: this.#lanes, guards, retention: this.#retention, aside };
+    return { clock, history, lanes: this.#lanes, guards, retention: this.#retention, fresh: this.#fresh, aside };
   }
 
   /** The connections that are open now, whichever they are. */

@@ -18,6 +18,7 @@ import { damagedReason, fromDetail, isDamaged, originOf } from "../../core/store
 import { failDamaged } from "../../core/transitions.ts";
 import { earliest } from "./claim-look.ts";
 import { claimedText, readClaimed, type TakenJob } from "./claimed-text.ts";
+import { ageLeases, isReady } from "./fresh-leases.ts";
 import { epochHolds } from "./migrations/migrate.ts";
 import { promoteOf } from "./promoting.ts";
 import { nowOf, type Value } from "./sql.ts";
@@ -36,24 +37,28 @@ const plainLane = `SELECT min(tenant) AS tenant FROM punctual.lanes WHERE queue 
 // A job that may have crashed its worker is claimed alone, by the general way. Rows are numbered in the order in which they
 // were locked, which is the index's: nothing here is sorted.
 const claim = (from: "ready" | "deferred", which: string) => `ready AS MATERIALIZED (
-  SELECT jobs.ctid AS place_id, jobs.seq, jobs.detail, octet_length(jobs.input) AS bytes
+  SELECT jobs.ctid AS place_id, jobs.seq, jobs.detail, octet_length(jobs.input) AS bytes, ${claimedText} AS job
   FROM punctual.jobs AS jobs
   WHERE ${which}
   ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT $3 FOR UPDATE OF jobs SKIP LOCKED
-), claimed AS (
-  UPDATE punctual.jobs AS jobs SET place = 'active', attempt = attempt + 1, token = $5, worker = $6, claimed_at = at.now,
-    lease_until = at.now + $7::bigint, started = numbered.nr <= $8
-  FROM at, (
-    SELECT place_id, seq, row_number() OVER () AS nr, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
+), numbered AS MATERIALIZED (
+  SELECT * FROM (
+    SELECT place_id, seq, job, row_number() OVER () AS nr, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
     FROM ready WHERE NOT EXISTS (SELECT 1 FROM ready WHERE detail LIKE '%"lost"%' OR detail NOT LIKE '{%}')
-  ) AS numbered
-  WHERE jobs.ctid = numbered.place_id AND jobs.seq = numbered.seq AND (nr = 1 OR numbered.bytes <= $4)
-  RETURNING jobs.seq, jobs.id, task, input, priority, due_at, created_at, attempt, key, schedule, incarnation, replaced_by, detail
+  ) AS numbered WHERE nr = 1 OR bytes <= $4
+), claimed AS (
+  UPDATE punctual.jobs AS jobs SET ${from === "ready" ? "" : "place = 'ready', "}attempt = attempt + 1, token = $5, worker = $6,
+    claimed_at = at.now, fresh_until = at.now + $7::bigint, started = numbered.nr <= $8
+  FROM at, numbered WHERE jobs.ctid = numbered.place_id AND jobs.seq = numbered.seq
+  RETURNING 1
 ), taken AS MATERIALIZED (
-  SELECT count(*) AS count, ${claimedText} AS jobs FROM claimed
+  SELECT (SELECT count(*) FROM claimed) AS count, string_agg(job, E'\\x1e') AS jobs, array_agg(seq) AS seqs FROM numbered
 ), counted AS (
   INSERT INTO punctual.lane_deltas (queue, tenant, ${from}, active)
   SELECT $2, open.tenant, -taken.count, taken.count FROM open, taken WHERE taken.count > 0
+), noted AS (
+  INSERT INTO punctual.claims (ends_at, queue, tenant, token, jobs)
+  SELECT at.now + $7::bigint, $2, open.tenant, $5, taken.seqs FROM at, open, taken WHERE taken.count > 0
 )`;
 
 const ofLane = "jobs.queue = $2 AND jobs.tenant = (SELECT tenant FROM open)";
@@ -66,14 +71,16 @@ const answer = `at.now::float8 AS now, (SELECT tenant FROM open) AS lane, (SELEC
 export const fullStatement = `-- jobs.claimPlain
 WITH ${at}, look AS MATERIALIZED (
   SELECT (SELECT lease_until FROM punctual.jobs WHERE queue = $2 AND place = 'active' ORDER BY lease_until LIMIT 1) AS lease_until,
+    (SELECT ends_at FROM punctual.claims WHERE queue = $2 ORDER BY ends_at LIMIT 1) AS claim_until,
     (SELECT due_at FROM punctual.jobs WHERE queue = $2 AND place = 'deferred' ORDER BY due_at LIMIT 1) AS deferred_until
 ), open AS MATERIALIZED (
   SELECT lane.tenant FROM (${plainLane}) AS lane, look, at
-  WHERE coalesce(look.lease_until > at.now, true) AND ($9::boolean OR coalesce(look.deferred_until > at.now, true))
-), ${claim("ready", `${ofLane} AND place = 'ready'`)}
-SELECT ${answer}, look.lease_until::float8 AS first_lease, look.deferred_until::float8 AS first_deferred,
+  WHERE coalesce(least(look.lease_until, look.claim_until) > at.now, true) AND ($9::boolean OR coalesce(look.deferred_until > at.now, true))
+), ${claim("ready", `${ofLane} AND ${isReady}`)}
+SELECT ${answer}, least(look.lease_until, look.claim_until)::float8 AS first_lease,
+  look.claim_until::float8 AS first_claim, look.deferred_until::float8 AS first_deferred,
   CASE WHEN NOT EXISTS (SELECT 1 FROM ready) THEN (
-    SELECT at.now FROM punctual.jobs AS jobs WHERE queue = $2 AND tenant = (SELECT tenant FROM open) AND place = 'ready'
+    SELECT at.now FROM punctual.jobs AS jobs WHERE queue = $2 AND tenant = (SELECT tenant FROM open) AND ${isReady}
     ORDER BY priority, jobs.due_at, seq LIMIT 1
   ) + ${defaults.postgres.heldRetryMs} END::float8 AS held_until
 FROM at, look, taken`;
@@ -83,7 +90,7 @@ export const onwardStatement = `-- jobs.claimOnward
 WITH ${at}, open AS MATERIALIZED (${plainLane}),
 ${claim(
   "ready",
-  `${ofLane} AND place = 'ready'
+  `${ofLane} AND ${isReady}
     AND (jobs.priority, jobs.due_at, jobs.seq) > ($9::smallint, $10::bigint, $11::bigint)`,
 )}
 SELECT ${answer} FROM at, taken`;
@@ -95,9 +102,10 @@ const dueMax = 1_000;
 const dueStatement = `-- jobs.claimDue
 WITH ${at}, open AS MATERIALIZED (
   SELECT lane.tenant FROM (${plainLane}) AS lane, at WHERE NOT EXISTS (
-    SELECT 1 FROM punctual.jobs AS jobs WHERE jobs.queue = $2 AND jobs.tenant = lane.tenant AND place = 'ready'
+    SELECT 1 FROM punctual.jobs AS jobs WHERE jobs.queue = $2 AND jobs.tenant = lane.tenant AND ${isReady}
   ) AND NOT EXISTS (
-    SELECT 1 FROM punctual.jobs AS jobs WHERE jobs.queue = $2 AND place = 'active' AND lease_until <= at.now)
+    SELECT 1 FROM punctual.jobs AS jobs WHERE jobs.queue = $2 AND place = 'active' AND lease_until <= at.now
+  ) AND NOT EXISTS (SELECT 1 FROM punctual.claims WHERE queue = $2 AND ends_at <= at.now)
 ), ${claim(
   "deferred",
   `${ofLane} AND jobs.place || '' = 'deferred' AND jobs.ctid = ANY (ARRAY(
@@ -130,6 +138,8 @@ interface ClaimRow {
   readonly taken: number;
   readonly jobs: string | null;
   readonly first_lease?: Millis | null;
+  /** When the first fresh lease ends, or would have ended. */
+  readonly first_claim?: Millis | null;
   readonly first_deferred?: Millis | null;
   /** They were claimed as they came due: there may be more, and nothing is known of what comes next. */
   readonly isOfDue?: boolean;
@@ -175,6 +185,7 @@ export class StraightClaims {
     if (taken === undefined) return await this.#again({ ...request, repeat: true });
     // The general way ends what is damaged, and claims alone what may have crashed its worker.
     if (taken.length === 0 && row.seen > 0) return this.#detour(queue);
+    if (taken.length > 0) this.#remember(queue, request, row);
     const jobs = taken.map((job, index) => claimed(job, { queue, lane, now, startsNow: index < starts }, request));
     const last = taken.at(-1);
     const isFull = taken.length === limit;
@@ -195,8 +206,12 @@ export class StraightClaims {
   /** From the beginning; what has come due is claimed as it lies, or moved first. */
   async #claimFull(queue: string, values: readonly Value[]): Promise<ClaimRow | undefined> {
     const { connections } = this.#steps;
-    const [row] = (await connections.run(fullStatement, [...values, false])) as ClaimRow[];
+    let [row] = (await connections.run(fullStatement, [...values, false])) as ClaimRow[];
     const isDue = (at: Millis | null | undefined) => typeof at === "number" && row !== undefined && at <= row.now;
+    if (isDue(row?.first_claim)) {
+      await ageLeases(connections, this.#steps.testNow, [queue]);
+      [row] = (await connections.run(fullStatement, [...values, false])) as ClaimRow[];
+    }
     if (row === undefined || row.lane !== null || isDue(row.first_lease) || !isDue(row.first_deferred)) return row;
     const [due] = (await connections.run(dueStatement, values)) as ClaimRow[];
     if (due !== undefined && due.lane !== null) return { ...due, isOfDue: true };
@@ -231,6 +246,10 @@ export class StraightClaims {
       // The others are claimed all the same. Whoever finds these after their lease ends them.
     }
     return jobs.filter(({ id }) => !ids.has(id));
+  }
+
+  #remember(queue: string, { claimId, leaseMs }: ClaimRequest, { now, taken }: ClaimRow): void {
+    this.#steps.context.fresh.opened(claimId, { queue, endsAt: now + leaseMs, left: taken });
   }
 
   #mark(queue: string): Mark | undefined {

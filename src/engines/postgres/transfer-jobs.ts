@@ -4,6 +4,7 @@ import { type Place, placeOf } from "../../core/stored-job.ts";
 import type { ItemOf } from "../../core/transfer.ts";
 import { runAll } from "./connections.ts";
 import { laneStatements } from "./flush.ts";
+import { placeOfRow } from "./fresh-leases.ts";
 import { LaneChanges } from "./lane-changes.ts";
 import { laneRows } from "./lanes.ts";
 import { slotText } from "./names.ts";
@@ -39,7 +40,7 @@ WITH new AS MATERIALIZED (SELECT * FROM ${newRecords}), doomed AS MATERIALIZED (
   UNION SELECT jobs.seq FROM new JOIN punctual.jobs AS jobs ON jobs.tenant = new.tenant AND jobs.queue = new.queue
     AND jobs.key = new.key AND (jobs.place = 'held') = new.held
 )
-DELETE FROM punctual.jobs WHERE seq IN (SELECT seq FROM doomed) RETURNING queue, tenant, place`;
+DELETE FROM punctual.jobs WHERE seq IN (SELECT seq FROM doomed) RETURNING queue, tenant, ${placeOfRow} AS place`;
 
 const clearEndedStatement = `-- transfer.clearFinished
 WITH new AS MATERIALIZED (SELECT * FROM ${newRecords}), doomed AS MATERIALIZED (
@@ -56,9 +57,12 @@ INSERT INTO punctual.finished (${endedColumns})
 SELECT ${endedColumns} FROM json_to_recordset($1::json) AS new (${jobRecord}) ORDER BY seq`;
 
 const seqs = "SELECT value::bigint FROM json_array_elements_text($1::json)";
-const removeStatements = ["jobs", "finished"].map(
-  (table) => `-- transfer.removeJobs
-DELETE FROM punctual.${table} WHERE seq IN (${seqs}) RETURNING queue, tenant, place`,
+const removeStatements = [
+  ["jobs", placeOfRow],
+  ["finished", "place"],
+].map(
+  ([table, place]) => `-- transfer.removeJobs
+DELETE FROM punctual.${table} WHERE seq IN (${seqs}) RETURNING queue, tenant, ${place} AS place`,
 );
 
 // New jobs come behind every copied one.

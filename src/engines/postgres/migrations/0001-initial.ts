@@ -10,13 +10,16 @@ export const initial: Migration = {
 CREATE SEQUENCE punctual.jobs_seq;
 
 -- Pending and active jobs: the hot table. place: ready (due), deferred (not yet), held (a key's successor), active.
--- detail is JSON of what most jobs do not have, NULL when empty.
+-- fresh_until: the end of a lease whose job lies among the ready ones as it did before its claim; it may be in no index,
+-- and half of each page is left free, so that such a claim writes to none. detail is JSON of what most jobs do not have,
+-- NULL when empty.
 CREATE TABLE punctual.jobs (
   seq bigint NOT NULL DEFAULT nextval('punctual.jobs_seq'),
   due_at bigint NOT NULL,
   created_at bigint NOT NULL,
   claimed_at bigint,
   lease_until bigint,
+  fresh_until bigint,
   attempt integer NOT NULL,
   priority smallint NOT NULL,
   started boolean,
@@ -36,7 +39,7 @@ CREATE TABLE punctual.jobs (
   detail text,
   CONSTRAINT jobs_pkey PRIMARY KEY (seq)
 ) WITH (
-  fillfactor = 70,
+  fillfactor = 45,
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
   autovacuum_vacuum_cost_delay = 0
@@ -48,6 +51,16 @@ CREATE INDEX jobs_active ON punctual.jobs (queue, lease_until, seq) WHERE place 
 CREATE UNIQUE INDEX jobs_key ON punctual.jobs (tenant, queue, key, (place = 'held')) WHERE key IS NOT NULL;
 CREATE INDEX jobs_incarnation ON punctual.jobs (incarnation) WHERE incarnation IS NOT NULL;
 CREATE INDEX jobs_replaced_by ON punctual.jobs (replaced_by) WHERE replaced_by IS NOT NULL;
+
+-- Where the jobs with fresh leases are: a row for each claim that gave some. It may outlive them.
+CREATE TABLE punctual.claims (
+  ends_at bigint NOT NULL,
+  queue text COLLATE "C" NOT NULL,
+  tenant text COLLATE "C" NOT NULL,
+  token text COLLATE "C" NOT NULL,
+  jobs bigint[] NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX claims_ends ON punctual.claims (queue, ends_at);
 
 -- Jobs that have ended, as long as retention keeps them; place is their state.
 CREATE TABLE punctual.finished (

@@ -6,7 +6,17 @@ import type { Migration } from "./migration.ts";
 const setTenant = "nullif(current_setting('punctual.tenant', true), '')";
 
 /** Tables whose rows belong to tenants. */
-const tenantTables = ["jobs", "finished", "lanes", "lane_deltas", "reservations", "schedules", "idempotency", "events"];
+const tenantTables = [
+  "jobs",
+  "claims",
+  "finished",
+  "lanes",
+  "lane_deltas",
+  "reservations",
+  "schedules",
+  "idempotency",
+  "events",
+];
 
 /** What a tenant may read of the others. The mark of an unfinished copy is to be seen by everyone. */
 const readable: Readonly<Record<string, string>> = {

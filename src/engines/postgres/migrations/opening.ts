@@ -112,7 +112,7 @@ function checkTables(tables: Tables, applied: readonly Migration[], schema: stri
 function tablesOf(sql: string): Tables {
   const tables = new Map<string, Map<string, string>>();
   for (const [, table = "", body = ""] of sql.matchAll(/CREATE TABLE punctual\.(\w+) \(\n(.*?)\n\)/gs)) {
-    const columns = [...body.matchAll(/^ {2}([a-z_0-9]+) ([a-z0-9]+(?: precision)?)/gm)];
+    const columns = [...body.matchAll(/^ {2}([a-z_0-9]+) ([a-z0-9]+(?: precision)?(?:\[\])?)/gm)];
     tables.set(table, new Map(columns.map(([, name = "", type = ""]) => [name, type])));
   }
   return tables;
