@@ -50,6 +50,6 @@ export const subject: Subject = {
     // Loaded where it is measured: the runner itself needs no engine.
     const { postgres } = await import("punctual/postgres");
     const location = urlOf(url);
-    return { ...openOurs(postgres(location)), holdSnapshot: () => holdSnapshot(location) };
+    return { ...(await openOurs(postgres(location))), holdSnapshot: () => holdSnapshot(location) };
   },
 };

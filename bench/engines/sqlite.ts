@@ -41,7 +41,7 @@ export const subject: Subject = {
   open: async ({ folder }) => {
     const file = join(folder, "punctual.db");
     return {
-      ...openOurs(sqlite(file)),
+      ...(await openOurs(sqlite(file))),
       holdSnapshot: async () => {
         const reader = new DatabaseSync(file);
         reader.exec("BEGIN");

@@ -9,7 +9,7 @@ import type { Measure, Stage } from "./workload.ts";
 export const bulkSize = 1_000;
 
 /** Jobs that a worker process has drained before a drain is timed. */
-export const warmJobs = 10_000;
+export const warmJobs = 30_000;
 
 export interface Backlog {
   /** Jobs to drain. */

@@ -7,8 +7,9 @@ const filler = "abcdef";
 
 const noop = task<{ readonly sequence: number; readonly text: string }>("noop");
 
-/** Opens a session on an engine. */
-export function openOurs<Tx>(engine: Engine<Tx>): Required<Omit<Session, "holdSnapshot">> {
+/** Opens a session on an engine, and its store, as the peers' sessions do. */
+export async function openOurs<Tx>(engine: Engine<Tx>): Promise<Required<Omit<Session, "holdSnapshot">>> {
+  await engine.open();
   const scheduler = createScheduler({ engine });
   const inputOf = (sequence: number) => ({ sequence, text: filler });
   const due = ({ dueAt }: Item) => (dueAt === undefined ? {} : { at: new Date(dueAt) });

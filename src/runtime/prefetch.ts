@@ -8,13 +8,17 @@ export class Prefetch {
   readonly #concurrency: number;
   /** Most jobs to hold. */
   readonly max: number;
+  /** Most jobs to ask for in one claim, beyond the free slots. */
+  readonly claimMax: number;
   #meanMs: number | undefined;
   #stalled = false;
 
   /** @param travels see Engine */
   constructor(concurrency: number, travels = false) {
     this.#concurrency = concurrency;
-    this.max = (travels ? defaults.travelFactor : 1) * defaults.prefetchMax;
+    this.claimMax = (travels ? defaults.travelFactor : 1) * defaults.prefetchMax;
+    // While those of one claim run, the next claim is on its way.
+    this.max = (travels ? 2 : 1) * this.claimMax;
   }
 
   /** Takes in how long a handler took, in ms. */

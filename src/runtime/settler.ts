@@ -48,14 +48,17 @@ interface Sending {
 export class Settler {
   readonly #options: SettlerOptions;
   readonly #batcher: Batcher<Settlement, SettleAnswer>;
+  /** Settlements that go to the store together, at most. */
+  readonly batchMax: number;
   readonly #whenSettled: (() => void)[] = [];
   #unsettled = 0;
   #stopped = false;
 
   constructor(options: SettlerOptions) {
     this.#options = options;
+    this.batchMax = (options.engine.travels === true ? defaults.travelFactor : 1) * defaults.batchMax;
     this.#batcher = new Batcher({
-      max: (options.engine.travels === true ? defaults.travelFactor : 1) * defaults.batchMax,
+      max: this.batchMax,
       // Nobody waits for a settlement, so quick handlers that end one after another travel together.
       gather: () => new Promise((resolve) => options.clock.soon(resolve)),
       send: (settlements) => options.engine.jobs.settle(settlements),

@@ -17,9 +17,15 @@ export class WaitingJobs {
   /** The lane served last, while no other has been: whoever comes now goes before it. */
   #justServed: Lane | undefined;
   #size = 0;
+  #recovered = 0;
 
   get size(): number {
     return this.#size;
+  }
+
+  /** Whether there are any that may have crashed a worker: counted, as it is asked for with every job that ends. */
+  get anyRecovered(): boolean {
+    return this.#recovered > 0;
   }
 
   /** Lanes that wait for their turn. */
@@ -29,6 +35,7 @@ export class WaitingJobs {
 
   add(job: ClaimedJob): void {
     this.#size++;
+    if (job.recovered) this.#recovered++;
     if (job.started === true) this.#started.push(job);
     else insertByPriority((this.#find(job) ?? this.#enter(job)).jobs, job);
   }
@@ -36,7 +43,7 @@ export class WaitingJobs {
   /** The next to start. */
   take(): ClaimedJob | undefined {
     const job = this.#started.shift() ?? this.#takeInTurn();
-    if (job !== undefined) this.#size--;
+    if (job !== undefined) this.#gone(job);
     return job;
   }
 
@@ -46,12 +53,12 @@ export class WaitingJobs {
     const stays = (job: ClaimedJob) => {
       if (!which(job)) return true;
       taken.push(job);
+      this.#gone(job);
       return false;
     };
     this.#started = this.#started.filter(stays);
     for (const lane of this.#turns) lane.jobs = lane.jobs.filter(stays);
     this.#turns = this.#turns.filter(({ jobs }) => jobs.length > 0);
-    this.#size -= taken.length;
     return taken;
   }
 
@@ -61,6 +68,11 @@ export class WaitingJobs {
 
   some(which: (job: ClaimedJob) => boolean): boolean {
     return this.#started.some(which) || this.#turns.some(({ jobs }) => jobs.some(which));
+  }
+
+  #gone({ recovered }: ClaimedJob): void {
+    this.#size--;
+    if (recovered) this.#recovered--;
   }
 
   #find({ tenant, queue }: ClaimedJob): Lane | undefined {

@@ -40,8 +40,8 @@ export interface WorkerOptions {
   readonly enqueueFor: (tenant: string) => Context["enqueue"];
 }
 
-/** Settlements waiting for the store beyond which nothing new is claimed. */
-const unsettledMax = 4 * defaults.batchMax;
+/** Batches of settlements waiting for the store beyond which nothing new is claimed. */
+const unsettledBatchesMax = 4;
 
 /** Jobs that may wait beyond the prefetch, so that a tenant whose job has just come due is not behind a full buffer. */
 const latecomersMax = 16;
@@ -61,12 +61,21 @@ const settleGraceMs = 5_000;
 /** What is settled when no handler's policy is known. */
 const plainPolicy: SettlePolicy = resolvePolicy({});
 
+/** A claim whose answer is awaited. */
+interface SentClaim {
+  readonly request: ClaimRequest;
+  /** By the monotonic clock. */
+  readonly sentAt: number;
+  readonly answer: Promise<ClaimAnswer>;
+}
+
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #loop: Loop;
   readonly #leases: Leases;
   readonly #settler: Settler;
   readonly #prefetch: Prefetch;
+  readonly #unsettledMax: number;
   readonly #host: AttemptHost;
   /** Attempts whose handler has not returned: each holds a slot. */
   readonly #running = new Set<Attempt>();
@@ -78,6 +87,8 @@ export class Worker {
   /** Turns in a row that found nothing though something was due. */
   #vainTurns = 0;
   #lostClaim: ClaimRequest | undefined;
+  /** A claim that is on its way while what the last one gave runs. */
+  #ahead: SentClaim | undefined;
   /** When a claim last had a free slot to offer. */
   #openedAt = 0;
   /** When jobs of a limited queue or tenant last were given, or wait: for a while every claim has a free slot for more. */
@@ -103,6 +114,7 @@ export class Worker {
       onSent: () => this.#loop.hurry(),
       onSettled: () => this.#afterSettled(),
     });
+    this.#unsettledMax = unsettledBatchesMax * this.#settler.batchMax;
     this.#loop = new Loop({
       clock: options.clock,
       turn: () => this.#claim(),
@@ -146,6 +158,7 @@ export class Worker {
     this.#draining = true;
     await this.#atMost(timeoutMs, async () => {
       await this.#loop.stop();
+      await this.#receiveAhead();
       this.#release(this.#waiting.takeAll());
       await this.#idle();
     });
@@ -173,26 +186,12 @@ export class Worker {
   // Claiming
 
   async #claim(): Promise<number> {
-    const { engine, storeClock, clock, concurrency } = this.#options;
-    this.#giveBackWaiting();
-    const free = concurrency - this.#running.size;
-    const starts = Math.max(0, free - this.#waiting.size);
-    const room = this.#quarantined() ? 0 : this.#room(free, this.#mayRefill(starts));
-    if (this.#draining || room <= 0 || this.#settler.unsettled >= unsettledMax) return this.#lookAgainMs();
-    this.#woken = false;
-    await this.#refreshQueues();
-    const request = this.#lostClaim ?? this.#request(starts, room);
-    const sentAt = clock.monotonic();
-    let answer: ClaimAnswer;
-    try {
-      answer = await engine.jobs.claim(request);
-      this.#lostClaim = undefined;
-    } catch (error) {
-      // J15: whatever it took is given to the same claim made again.
-      if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { ...request, repeat: true };
-      throw error;
-    }
-    const isNewLane = this.#accept(answer, sentAt + request.leaseMs, request.repeat === true);
+    const { storeClock } = this.#options;
+    const sent = this.#ahead ?? (await this.#sendNext());
+    this.#ahead = undefined;
+    if (sent === undefined) return this.#lookAgainMs();
+    const answer = await this.#answerOf(sent);
+    const isNewLane = this.#accept(answer, sent);
     const waitMs = answer.nextDueAt === undefined ? Number.POSITIVE_INFINITY : storeClock.untilMs(answer.nextDueAt);
     const inVain = answer.jobs.length === 0 && waitMs <= 0;
     this.#vainTurns = inVain ? this.#vainTurns + 1 : 0;
@@ -202,6 +201,65 @@ export class Worker {
     // Due, yet nothing came. By our estimate alone, which is ahead of the store's clock by a moment? Else it is locked,
     // limited or taken by another, and backing off a little keeps it from spinning.
     return this.#vainTurns <= vainTurnsMax ? 1 : defaults.limitedBackoffMs;
+  }
+
+  /** Sends the next claim, if there is room for what it may give. */
+  async #sendNext(): Promise<SentClaim | undefined> {
+    this.#giveBackWaiting();
+    const free = this.#options.concurrency - this.#running.size;
+    const starts = Math.max(0, free - this.#waiting.size);
+    const room = this.#quarantined() ? 0 : this.#room(free, this.#mayRefill(starts));
+    if (this.#draining || room <= 0 || this.#settler.unsettled >= this.#unsettledMax) return undefined;
+    this.#woken = false;
+    await this.#refreshQueues();
+    return this.#send(this.#lostClaim ?? this.#request(starts, room));
+  }
+
+  #send(request: ClaimRequest): SentClaim {
+    const { engine, clock } = this.#options;
+    const answer = engine.jobs.claim(request);
+    // Whoever awaits it is told.
+    answer.catch(() => {});
+    return { request, sentAt: clock.monotonic(), answer };
+  }
+
+  async #answerOf({ request, answer }: SentClaim): Promise<ClaimAnswer> {
+    try {
+      const answered = await answer;
+      this.#lostClaim = undefined;
+      return answered;
+    } catch (error) {
+      // J15: whatever it took is given to the same claim made again.
+      if (hasCode(error, "OUTCOME_UNKNOWN")) this.#lostClaim = { ...request, repeat: true };
+      throw error;
+    }
+  }
+
+  /**
+   * While handlers are quick and claims come back full, the next claim leaves before the jobs of this one run: the store
+   * works meanwhile. It asks for no slot, so it is given nothing that would have to start at once.
+   */
+  #sendAhead({ jobs, limited, paused, slotsWanted }: ClaimAnswer, { limit }: ClaimRequest): void {
+    const { claimMax, size } = this.#prefetch;
+    if (this.#options.engine.travels !== true || this.#draining || jobs.length < limit || limit < claimMax) return;
+    if (limited.length + paused.length > 0 || slotsWanted === true || this.#options.registry.takesAny) return;
+    const unsettled = this.#settler.unsettled + this.#waiting.size;
+    if (size < 2 * claimMax || unsettled + claimMax > this.#unsettledMax || !this.#mayRefill(0)) return;
+    if (this.#recovering() || this.#quarantined()) return;
+    this.#woken = false;
+    this.#ahead = this.#send(this.#request(0, claimMax));
+  }
+
+  /** What a claim on its way gives is waited for, to be given back. */
+  async #receiveAhead(): Promise<void> {
+    const sent = this.#ahead;
+    this.#ahead = undefined;
+    if (sent === undefined) return;
+    try {
+      this.#accept(await sent.answer, sent);
+    } catch {
+      // The leases of what it took will end.
+    }
   }
 
   /** Whether to fill up the prefetch, or only once the waiting jobs have run out and a slot is free. */
@@ -222,7 +280,7 @@ export class Worker {
   #room(free: number, refills: boolean): number {
     const most = this.#givesLimited() ? this.#options.concurrency : this.#prefetch.max;
     const ahead = this.#recovering() ? 0 : Math.min(this.#prefetch.size, most);
-    const room = free + ahead - this.#waiting.size;
+    const room = Math.min(free + ahead - this.#waiting.size, free + this.#prefetch.claimMax);
     const few = ahead === 0 ? 0 : Math.min(this.#waiting.lanes + 1, room + latecomersMax);
     if (!refills) return this.#woken ? few : 0;
     return Math.max(room, few);
@@ -246,7 +304,7 @@ export class Worker {
   /** While a job that may have crashed its worker runs here, nothing is prefetched beside it (J4). */
   #recovering(): boolean {
     for (const attempt of this.#running) if (attempt.job.recovered) return true;
-    return this.#waiting.some((job) => job.recovered);
+    return this.#waiting.anyRecovered;
   }
 
   /**
@@ -297,8 +355,10 @@ export class Worker {
   }
 
   /** @returns whether a lane now stands beside others that had nothing waiting here */
-  #accept(answer: ClaimAnswer, leaseEndsAt: number, repeated: boolean): boolean {
+  #accept(answer: ClaimAnswer, { request, sentAt }: SentClaim): boolean {
     const { storeClock, clock } = this.#options;
+    const leaseEndsAt = sentAt + request.leaseMs;
+    const repeated = request.repeat === true;
     this.#limited = new Set(answer.limited);
     const givesLimited = answer.slotsWanted === true || answer.jobs.some(({ queue }) => this.#limited.has(queue));
     if (givesLimited) this.#limitedGivenAt = clock.monotonic();
@@ -313,6 +373,7 @@ export class Worker {
     const isNewLane = this.#waiting.lanes > Math.max(1, lanesBefore);
     const back = new Set([...answer.paused, ...answer.limited]);
     if (back.size > 0) this.#release(this.#waiting.takeWhere((job) => back.has(job.queue) && !fresh.has(job)));
+    this.#sendAhead(answer, request);
     this.#pump();
     return isNewLane;
   }
@@ -438,7 +499,7 @@ export class Worker {
 
   #afterSettled(): void {
     // A place in a limited queue, or among the unsettled, has become free.
-    if (this.#limited.size > 0 || this.#settler.unsettled === unsettledMax - 1) this.#claimSoon();
+    if (this.#limited.size > 0 || this.#settler.unsettled === this.#unsettledMax - 1) this.#claimSoon();
   }
 
   // Leases

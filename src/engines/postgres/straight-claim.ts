@@ -281,23 +281,40 @@ interface Taking {
   readonly startsNow: boolean;
 }
 
+// Each property by its name: spreading one object into another takes several times as long, and there is one for every job.
 function claimed(job: TakenJob, { queue, lane, now, startsNow }: Taking, request: ClaimRequest): ClaimedJob {
-  const { seq, key, schedule, incarnation, replacedBy, detail, ...rest } = job;
+  const stored = fromDetail(job.detail);
   return {
-    ...fromDetail(detail),
-    ...rest,
+    id: job.id,
     tenant: lane,
     queue,
+    task: job.task,
+    input: job.input,
+    priority: job.priority,
     state: "active",
-    key: key ?? undefined,
-    schedule: schedule === null ? undefined : originOf(schedule, incarnation, detail),
-    replacedBy: replacedBy ?? undefined,
+    dueAt: job.dueAt,
+    createdAt: job.createdAt,
+    attempt: job.attempt,
+    key: job.key ?? undefined,
+    schedule: job.schedule === null ? undefined : originOf(job.schedule, job.incarnation, job.detail),
+    replacedBy: job.replacedBy ?? undefined,
     token: request.claimId,
     worker: request.worker,
     claimedAt: now,
     leaseUntil: now + request.leaseMs,
     started: startsNow,
     recovered: false,
-    ref: seq,
+    ref: job.seq,
+    failures: stored.failures,
+    crashes: stored.crashes,
+    releases: stored.releases,
+    attemptsMax: stored.attemptsMax,
+    metadata: stored.metadata,
+    progress: stored.progress,
+    output: stored.output,
+    reason: stored.reason,
+    endCause: stored.endCause,
+    attempts: stored.attempts,
+    log: stored.log,
   };
 }
