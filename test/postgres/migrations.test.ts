@@ -129,7 +129,9 @@ describe.each([15, 18] as const)("the schema on PostgreSQL %s", (version) => {
     await expect(engine.jobs.claim(claimRequest())).rejects.toMatchObject(tooNew);
     await expect(engine.schedules.fire({ limit: 1, decide: () => [] })).rejects.toMatchObject(tooNew);
     await expect(engineOf().open()).rejects.toMatchObject(tooNew);
-    const { rows } = await admin.query("SELECT token IS NULL AS waits, count(*)::int4 FROM punctual.jobs GROUP BY 1 ORDER BY 1");
+    const { rows } = await admin.query(
+      "SELECT token IS NULL AS waits, count(*)::int4 FROM punctual.jobs GROUP BY 1 ORDER BY 1",
+    );
     expect(rows).toEqual([
       { waits: false, count: 1 },
       { waits: true, count: 1 },
