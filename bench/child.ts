@@ -5,8 +5,8 @@ import { Desk } from "./process/desk.ts";
 import { warmUp } from "./process/warm.ts";
 import type { Subject } from "./runner/subject.ts";
 
-/** How often it says how many handlers have run, in ms. */
-const tellMs = 250;
+/** How often it says how many handlers have run, in ms: with several workers the runner tells from it when all have. */
+const tellMs = 5;
 
 const role = JSON.parse(process.argv[2] ?? "{}") as Role;
 let desk: Desk | undefined;

@@ -31,6 +31,9 @@ export type Plant = "lost" | "doubled";
 /** Without a handler for so long, a drain has stalled, in ms. */
 const stallMs = 30_000;
 
+/** Without a handler for so long, a drain may be over all the same, as jobs were lost or are another's, in ms. */
+const quietMs = 250;
+
 /** The due time of one of `count` jobs: neighbours in sequence are far apart in time. */
 export function dueOf(due: Due, sequence: number, count: number): number {
   return due.at + (due.spreadMs === undefined ? 0 : (((sequence * 7_919) % count) / count) * due.spreadMs);
@@ -40,6 +43,7 @@ export class Desk {
   readonly #session: Session;
   readonly #plant: Plant | undefined;
   #ledger = new Ledger(0);
+  #allHandled = false;
   #began: { readonly from: number; readonly cpu: NodeJS.CpuUsage } | undefined;
   #endSnapshot: (() => unknown) | undefined;
 
@@ -118,8 +122,14 @@ export class Desk {
   async work(expected: number, keep: { readonly stamps?: boolean; readonly ticks?: boolean } = {}): Promise<void> {
     const ledger = new Ledger(expected, keep);
     this.#ledger = ledger;
+    this.#allHandled = false;
     this.#began = { from: stamp(), cpu: process.cpuUsage() };
     await able(this.#session.work, "work").call(this.#session, (sequence, tickAt) => ledger.note(sequence, tickAt));
+  }
+
+  /** The handlers of all workers together have run as often as there are jobs. */
+  async allHandled(): Promise<void> {
+    this.#allHandled = true;
   }
 
   /** Waits until the store shows nothing unfinished but `left`, and says how it went since `work`. */
@@ -134,9 +144,10 @@ export class Desk {
       if (ledger.handled !== handled) movedAt = stamp();
       if (stamp() - movedAt > stallMs || stamp() > until) break;
       // Counting is left for when it may be over, so that it takes no time from the drain.
-      const mayBeOver = ledger.handled >= expected || ledger.handled === handled;
+      const isAll = ledger.handled >= expected || this.#allHandled;
+      const mayBeOver = isAll || stamp() - movedAt > quietMs;
       handled = ledger.handled;
-      if (ledger.handled >= expected) await new Promise((resolve) => setImmediate(resolve));
+      if (isAll) await new Promise((resolve) => setImmediate(resolve));
       else await sleep(2);
       if (mayBeOver) tally = await this.tally();
     }

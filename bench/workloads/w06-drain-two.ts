@@ -1,4 +1,5 @@
 // W6: 20,000 jobs drained by two worker processes on one store.
+import { setTimeout as sleep } from "node:timers/promises";
 import { problemsOf } from "../process/ledger.ts";
 import { bulkSize, stalls, tallyProblems, warmJobs } from "../runner/drain.ts";
 import { perSecond } from "../runner/figures.ts";
@@ -16,8 +17,16 @@ export const workload: Workload = {
     await (await stage.producer()).call("enqueueBulk", 0, jobs, bulkSize);
     const workers = [await stage.worker(), await stage.worker("another")];
     await Promise.all(workers.map((worker) => worker.call("work", jobs)));
-    stage.watch("draining", () => workers.reduce((sum, { handled }) => sum + handled, 0), jobs);
-    const drains = await Promise.all(workers.map((worker) => worker.call("drained", jobs)));
+    const handled = () => workers.reduce((sum, worker) => sum + worker.handled, 0);
+    stage.watch("draining", handled, jobs);
+    let isOver = false;
+    const over = Promise.all(workers.map((worker) => worker.call("drained", jobs))).finally(() => {
+      isOver = true;
+    });
+    // Nobody of them sees more than its own.
+    while (!isOver && handled() < jobs) await sleep(2);
+    await Promise.all(workers.map((worker) => worker.call("allHandled")));
+    const drains = await over;
     const from = Math.min(...drains.map((drain) => drain.from));
     // Whoever sees it first: the other may have been busy.
     const to = Math.min(...drains.map((drain) => drain.to));
