@@ -42,17 +42,18 @@ const claim = (from: "ready" | "deferred", which: string) => `ready AS MATERIALI
   WHERE ${which}
   ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT $3 FOR UPDATE OF jobs SKIP LOCKED
 ), numbered AS MATERIALIZED (
-  SELECT * FROM (
-    SELECT place_id, seq, job, row_number() OVER () AS nr, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes
-    FROM ready WHERE NOT EXISTS (SELECT 1 FROM ready WHERE detail LIKE '%"lost"%' OR detail NOT LIKE '{%}')
-  ) AS numbered WHERE nr = 1 OR bytes <= $4
+  SELECT place_id, seq, job, bytes, row_number() OVER () AS nr
+  FROM ready WHERE NOT EXISTS (SELECT 1 FROM ready WHERE detail LIKE '%"lost"%' OR detail NOT LIKE '{%}')
+), given AS NOT MATERIALIZED (
+  SELECT place_id, seq, job, nr FROM numbered WHERE (SELECT sum(bytes) FROM ready) <= $4 OR nr = 1
+    OR (SELECT sum(before.bytes) FROM numbered AS before WHERE before.nr <= numbered.nr) <= $4
 ), claimed AS (
   UPDATE punctual.jobs AS jobs SET ${from === "ready" ? "" : "place = 'ready', "}attempt = attempt + 1, token = $5, worker = $6,
-    claimed_at = at.now, fresh_until = at.now + $7::bigint, started = numbered.nr <= $8
-  FROM at, numbered WHERE jobs.ctid = numbered.place_id AND jobs.seq = numbered.seq
+    claimed_at = at.now, fresh_until = at.now + $7::bigint, started = given.nr <= $8
+  FROM at, given WHERE jobs.ctid = given.place_id AND jobs.seq = given.seq
   RETURNING 1
 ), taken AS MATERIALIZED (
-  SELECT (SELECT count(*) FROM claimed) AS count, string_agg(job, E'\\x1e') AS jobs, array_agg(seq) AS seqs FROM numbered
+  SELECT (SELECT count(*) FROM claimed) AS count, string_agg(job, E'\\x1e') AS jobs, array_agg(seq) AS seqs FROM given
 ), counted AS (
   INSERT INTO punctual.lane_deltas (queue, tenant, ${from}, active)
   SELECT $2, open.tenant, -taken.count, taken.count FROM open, taken WHERE taken.count > 0

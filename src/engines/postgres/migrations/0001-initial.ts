@@ -11,7 +11,7 @@ CREATE SEQUENCE punctual.jobs_seq;
 
 -- Pending and active jobs: the hot table. place: ready (due), deferred (not yet), held (a key's successor), active.
 -- fresh_until: the end of a lease whose job lies among the ready ones as it did before its claim; it may be in no index,
--- and half of each page is left free, so that such a claim writes to none. detail is JSON of what most jobs do not have,
+-- and more than half of each page is left free, so that such a claim writes to none. detail is JSON of what most jobs do not have,
 -- NULL when empty.
 CREATE TABLE punctual.jobs (
   seq bigint NOT NULL DEFAULT nextval('punctual.jobs_seq'),
@@ -39,7 +39,7 @@ CREATE TABLE punctual.jobs (
   detail text,
   CONSTRAINT jobs_pkey PRIMARY KEY (seq)
 ) WITH (
-  fillfactor = 45,
+  fillfactor = 40,
   autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000,
   autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 50000,
   autovacuum_vacuum_cost_delay = 0
