@@ -23,6 +23,7 @@ export const simulatedPromises: readonly string[] = ["J1", "J2", "J3", "J4", "J1
 const memoryEngine = ["test/engines/memory.test.ts"];
 const sqliteEngine = ["test/engines/sqlite-memory.test.ts"];
 const postgresEngine = ["test/postgres/conformance.test.ts"];
+const freshLeases = ["test/postgres/fresh-leases.test.ts"];
 const simulation = ["test/simulation"];
 
 export const mutants: readonly Mutant[] = [
@@ -856,11 +857,51 @@ export const mutants: readonly Mutant[] = [
   {
     name: "postgres: a plain completion without the token",
     promise: "J3",
-    file: "src/engines/postgres/settle.ts",
-    find: "AND jobs.token = ends.token\n",
-    replace: "\n",
-    tests: postgresEngine,
+    file: "src/engines/postgres/completing.ts",
+    find: "AND jobs.token = $3 AND jobs.attempt = $4",
+    replace: "AND $3 <> '' AND jobs.attempt = $4",
+    tests: freshLeases,
     expect: "J3",
+    notSimulated: "the simulated worlds have engines inside the process",
+  },
+  {
+    name: "postgres: plain completions of many claims without the token",
+    promise: "J3",
+    file: "src/engines/postgres/completing.ts",
+    find: "AND jobs.token = ends.token AND jobs.attempt = ends.attempt",
+    replace: "AND jobs.attempt = ends.attempt",
+    tests: freshLeases,
+    expect: "J3",
+    notSimulated: "the simulated worlds have engines inside the process",
+  },
+  {
+    name: "postgres: a fresh lease that ends and is not aged",
+    promise: "J4",
+    file: "src/engines/postgres/fresh-leases.ts",
+    find: "WHERE leased.fresh_until <= at.now",
+    replace: "WHERE false",
+    tests: freshLeases,
+    expect: "J4",
+    notSimulated: "the simulated worlds have engines inside the process",
+  },
+  {
+    name: "postgres: a claim's row that goes with its first completion",
+    promise: "J4",
+    file: "src/engines/postgres/completing.ts",
+    find: "claim !== undefined && claim.left === settlements.length",
+    replace: "claim !== undefined",
+    tests: freshLeases,
+    expect: "J4",
+    notSimulated: "the simulated worlds have engines inside the process",
+  },
+  {
+    name: "postgres: a claim that gives what another has just claimed",
+    promise: "J2",
+    file: "src/engines/postgres/fresh-leases.ts",
+    find: "place = 'ready' AND fresh_until IS NULL",
+    replace: "place = 'ready'",
+    tests: postgresEngine,
+    expect: "J2",
     notSimulated: "the simulated worlds have engines inside the process",
   },
   {

@@ -160,12 +160,32 @@ test("J3: among completions that go together, one of a lease that has ended sett
   const [again] = await claim(harness.engine, { leaseMs });
   expect(again?.id).toBe(first.id);
   if (again === undefined) throw new Error("the job was given back");
-  // The old lease beside those of two claims, and with the other's token.
-  const stolen = { ...completion(first), lease: { ...leaseOf(second), id: first.id, ref: first.ref } };
-  const answers = await harness.engine.jobs.settle([completion(first), stolen, completion(second)]);
+  // The old lease beside the other's, and with the other's token; as if of this attempt.
+  const late = { ...completion(first), lease: { ...leaseOf(first), attempt: 2 } };
+  const stolen = { ...completion(first), lease: { ...leaseOf(second), id: first.id, ref: first.ref, attempt: 2 } };
+  const answers = await harness.engine.jobs.settle([late, stolen, completion(second)]);
   expect(answers.map(({ outcome }) => outcome)).toEqual(["lost", "lost", "settled"]);
   expect((await storedJob(harness.engine, first.id)).state).toBe("active");
   expect(await settleJob(harness.engine, completion(again))).toEqual({ outcome: "settled", state: "completed" });
+});
+
+test("J3: among completions of many claims, one of a lease that has ended settles nothing", async () => {
+  await insertJobs(
+    harness.engine,
+    Array.from({ length: 6 }, () => ({})),
+  );
+  const claims: ClaimedJob[] = [];
+  for (let index = 0; index < 6; index++) claims.push(...(await claim(harness.engine, { leaseMs, limit: 1 })));
+  const [late] = claims;
+  if (late === undefined) throw new Error("six jobs were inserted");
+  await settleJob(harness.engine, { lease: leaseOf(late), outcome: "release", keep: {} });
+  const [again] = await claim(harness.engine, { leaseMs });
+  if (again === undefined) throw new Error("the job was given back");
+  const answers = await harness.engine.jobs.settle(
+    claims.map((job) => ({ ...completion(job), lease: { ...leaseOf(job), attempt: job === late ? 2 : 1 } })),
+  );
+  expect(answers.map(({ outcome }) => outcome)).toEqual(claims.map((job) => (job === late ? "lost" : "settled")));
+  expect((await storedJob(harness.engine, again.id)).state).toBe("active");
 });
 
 test("J14: a transaction that has a job of an ended lease in hand keeps no other from being recovered", async () => {

@@ -23,7 +23,8 @@ const waiting = `(SELECT json_agg(name)::text FROM punctual.queues WHERE concurr
 // $2 numbers, $3 token, $4 attempt; $5 to $7 what is kept of which; $8 how many there are. A token is of one claim: with a
 // job's number it names the attempt. The planner cannot look into the lists, which takes it longer than all else. $9 and $10,
 // with the last of a claim: where its row is.
-const ofClaimStatement = `-- jobs.completeOfClaim
+/** Completions of one claim. */
+export const ofClaimStatement = `-- jobs.completeOfClaim
 WITH ${at},
 done AS MATERIALIZED (
   DELETE FROM punctual.jobs AS jobs USING at

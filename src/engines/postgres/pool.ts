@@ -44,7 +44,8 @@ const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
 const kept = "plan_cache_mode = force_generic_plan";
 
 const ofSession = [...limits, "default_transaction_isolation = 'read committed'", kept];
-const sessionSettings = `-- session.settings\nSET ${[...ofSession, ...planning.map((name) => `${name} = off`)].join("; SET ")}`;
+/** What holds on connections of ours. */
+export const sessionSettings = `-- session.settings\nSET ${[...ofSession, ...planning.map((name) => `${name} = off`)].join("; SET ")}`;
 const localLimits = `-- tx.begin\n${begin}; SET LOCAL ${[...limits, ...planning.map((name) => `${name} = off`)].join("; SET LOCAL ")}`;
 
 const backendStatement = `-- store.backend

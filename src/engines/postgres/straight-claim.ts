@@ -50,7 +50,7 @@ const claim = (from: "ready" | "deferred", which: string) => `ready AS MATERIALI
 ), claimed AS (
   UPDATE punctual.jobs AS jobs SET ${from === "ready" ? "" : "place = 'ready', "}attempt = attempt + 1, token = $5, worker = $6,
     claimed_at = at.now, fresh_until = at.now + $7::bigint, started = given.nr <= $8
-  FROM at, given WHERE jobs.ctid = given.place_id AND jobs.seq = given.seq
+  FROM at, given WHERE jobs.ctid = given.place_id
   RETURNING 1
 ), taken AS MATERIALIZED (
   SELECT (SELECT count(*) FROM claimed) AS count, string_agg(job, E'\\x1e') AS jobs, array_agg(seq) AS seqs FROM given
