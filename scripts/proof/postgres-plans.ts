@@ -6,7 +6,7 @@ import { Client } from "pg";
 import { ofClaimStatement } from "../../src/engines/postgres/completing.ts";
 import { postgres } from "../../src/engines/postgres/index.ts";
 import { sessionSettings } from "../../src/engines/postgres/pool.ts";
-import { fullStatement, onwardStatement } from "../../src/engines/postgres/straight-claim.ts";
+import { fullStatement, onwardStatement } from "../../src/engines/postgres/straight-statements.ts";
 import { startPostgres } from "../services/postgres.ts";
 import { Verdict } from "./verdict.ts";
 

@@ -848,7 +848,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "postgres: a plain claim from a paused queue",
     promise: "J11",
-    file: "src/engines/postgres/straight-claim.ts",
+    file: "src/engines/postgres/straight-statements.ts",
     find: "AND (paused OR limited))",
     replace: "AND limited)",
     tests: postgresEngine,
