@@ -187,11 +187,15 @@ export class Worker {
 
   async #claim(): Promise<number> {
     const { storeClock } = this.#options;
+    this.#giveBackWaiting();
     const sent = this.#ahead ?? (await this.#sendNext());
     this.#ahead = undefined;
     if (sent === undefined) return this.#lookAgainMs();
     const answer = await this.#answerOf(sent);
+    // What woke us after this claim had left, it may not have seen.
+    const isStale = this.#woken;
     const isNewLane = this.#accept(answer, sent);
+    if (isStale) return 0;
     const waitMs = answer.nextDueAt === undefined ? Number.POSITIVE_INFINITY : storeClock.untilMs(answer.nextDueAt);
     const inVain = answer.jobs.length === 0 && waitMs <= 0;
     this.#vainTurns = inVain ? this.#vainTurns + 1 : 0;
@@ -205,7 +209,6 @@ export class Worker {
 
   /** Sends the next claim, if there is room for what it may give. */
   async #sendNext(): Promise<SentClaim | undefined> {
-    this.#giveBackWaiting();
     const free = this.#options.concurrency - this.#running.size;
     const starts = Math.max(0, free - this.#waiting.size);
     const room = this.#quarantined() ? 0 : this.#room(free, this.#mayRefill(starts));
@@ -217,10 +220,11 @@ export class Worker {
 
   #send(request: ClaimRequest): SentClaim {
     const { engine, clock } = this.#options;
+    const sentAt = clock.monotonic();
     const answer = engine.jobs.claim(request);
     // Whoever awaits it is told.
     answer.catch(() => {});
-    return { request, sentAt: clock.monotonic(), answer };
+    return { request, sentAt, answer };
   }
 
   async #answerOf({ request, answer }: SentClaim): Promise<ClaimAnswer> {
@@ -243,8 +247,15 @@ export class Worker {
     const { claimMax, size } = this.#prefetch;
     if (this.#options.engine.travels !== true || this.#draining || jobs.length < limit || limit < claimMax) return;
     if (limited.length + paused.length > 0 || slotsWanted === true || this.#options.registry.takesAny) return;
-    const unsettled = this.#settler.unsettled + this.#waiting.size;
-    if (size < 2 * claimMax || unsettled + claimMax > this.#unsettledMax || !this.#mayRefill(0)) return;
+    const waiting = this.#waiting.size;
+    const unsettled = this.#settler.unsettled + waiting;
+    if (
+      size < 2 * claimMax ||
+      waiting > claimMax + this.#options.concurrency ||
+      unsettled + claimMax > this.#unsettledMax ||
+      !this.#mayRefill(0)
+    )
+      return;
     if (this.#recovering() || this.#quarantined()) return;
     this.#woken = false;
     this.#ahead = this.#send(this.#request(0, claimMax));
@@ -257,8 +268,9 @@ export class Worker {
     if (sent === undefined) return;
     try {
       this.#accept(await sent.answer, sent);
-    } catch {
+    } catch (error) {
       // The leases of what it took will end.
+      this.#options.emitter.emit("worker:error", { error, where: "claim" });
     }
   }
 

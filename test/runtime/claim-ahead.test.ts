@@ -106,3 +106,24 @@ test("J15 a claim ahead whose answer is lost is made again, and every job runs o
   expect([...started].sort((a, b) => a - b)).toEqual(Array.from({ length: 6_000 }, (_, n) => n));
   expect(await scheduler.stats()).toMatchObject({ waiting: 0, active: 0 });
 });
+
+test("T6 a job that comes behind a claim on its way, before its answer is looked at, starts at once", async () => {
+  let late = false;
+  const { scheduler, clock, start, started } = travelling(true, ({ starts }) => {
+    if (starts !== 0 || late) return undefined;
+    return async (call) => {
+      const answer = await call();
+      late = true;
+      await scheduler.enqueue(mail, -1);
+      return answer;
+    };
+  });
+  await start("worker");
+  // Once it is known how quick the handlers are, a claim gives all there is, and is full.
+  await scheduler.enqueueMany(many(500));
+  await clock.settle();
+  await scheduler.enqueueMany(many(claimMax + 5));
+  await clock.settle();
+  expect(late).toBe(true);
+  expect(started).toContain(-1);
+});

@@ -1,6 +1,7 @@
 // Places of a tenant's concurrency that dead workers hold: their leases have ended, and nobody recovers them, as the
 // queue is paused or not served. Who serves it has a lease's time to; then a claim that wants the place gives it up.
 import type { Millis } from "../../core/clock.ts";
+import { defaults } from "../../core/defaults.ts";
 import { giveUpPlace } from "../../core/steps/recovery.ts";
 import type { Session } from "./connections.ts";
 import { ageLeases } from "./fresh-leases.ts";
@@ -87,6 +88,8 @@ export async function giveUpAt(session: Session, wanted: Wanted): Promise<Millis
     [row] = await session.run(giveUpAtStatement, values);
   }
   if (row?.["now"] === true) return wanted.now;
+  // More have ended than are aged at once, or someone has them in hand.
+  if (row?.["stale"] === true) return wanted.now + defaults.postgres.heldRetryMs;
   const end: number | null = row?.["next_end"] ?? null;
   return end === null ? undefined : end + wanted.leaseMs;
 }

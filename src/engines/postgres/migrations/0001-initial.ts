@@ -135,6 +135,10 @@ CREATE TABLE punctual.lane_deltas (
   cancelled_total integer NOT NULL DEFAULT 0
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
 
+-- A table without a key that someone replicates takes deletions only with this.
+ALTER TABLE punctual.claims REPLICA IDENTITY FULL;
+ALTER TABLE punctual.lane_deltas REPLICA IDENTITY FULL;
+
 -- A queue that was paused or limited once. limited: it has a concurrency or a rate.
 CREATE TABLE punctual.queues (
   name text COLLATE "C" NOT NULL,
@@ -171,6 +175,7 @@ CREATE TABLE punctual.reservations (
   xact xid8 NOT NULL,
   count integer NOT NULL
 );
+ALTER TABLE punctual.reservations REPLICA IDENTITY FULL;
 CREATE INDEX reservations_tenant ON punctual.reservations (tenant, kind);
 
 -- Whole schedules as JSON, beside the columns that are searched or compared.
