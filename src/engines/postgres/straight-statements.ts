@@ -26,10 +26,12 @@ const noted = `, noted AS (
 // were locked, which is the index's: nothing here is sorted. What was ready gets a fresh lease; what was deferred leaves its
 // index in any case.
 const claim = (from: "ready" | "deferred", which: string) => `ready AS MATERIALIZED (
-  SELECT jobs.ctid AS place_id, jobs.seq, jobs.detail, octet_length(jobs.input) AS bytes, ${claimedText} AS job
-  FROM punctual.jobs AS jobs
-  WHERE ${which}
-  ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT $3 FOR UPDATE OF jobs SKIP LOCKED
+  SELECT place_id, seq, detail, octet_length(input) AS bytes, ${claimedText} AS job FROM (
+    SELECT jobs.ctid AS place_id, jobs.seq, id, task, input, jobs.priority, jobs.due_at, created_at, attempt, key, schedule,
+      incarnation, replaced_by, detail
+    FROM punctual.jobs AS jobs WHERE ${which}
+    ORDER BY jobs.priority, jobs.due_at, jobs.seq LIMIT $3 FOR UPDATE OF jobs SKIP LOCKED
+  ) AS locked
 ), numbered AS MATERIALIZED (
   SELECT place_id, seq, job, bytes, row_number() OVER () AS nr
   FROM ready WHERE NOT EXISTS (SELECT 1 FROM ready WHERE detail LIKE '%"lost"%' OR detail NOT LIKE '{%}')
