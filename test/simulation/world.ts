@@ -225,8 +225,9 @@ export class World {
     const { schedules } = this.oracle.picture;
     for (const { id } of process === undefined ? [] : schedules.values()) {
       process?.scheduler.schedules.remove(id).catch((error: unknown) => {
-        // Its store was away when it began to open it: that is said, and it is removed the next time.
-        if (!hasCode(error, "NOT_WRITTEN")) this.broken("J1", `remove ${id}: ${error}`);
+        // Its store was away when it began to open it, or an answer was lost: that is said, and it is removed the next time.
+        const isAway = hasCode(error, "NOT_WRITTEN") || hasCode(error, "OUTCOME_UNKNOWN");
+        if (!isAway) this.broken("J1", `remove ${id}: ${error}`);
       });
     }
     // A client that was paused may still make one.
