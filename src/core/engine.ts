@@ -69,8 +69,8 @@ export interface Engine<Tx = never> {
     tenant: TenantId,
   ): Pick<Engine, "jobs" | "schedules" | "queues" | "tenants" | "records" | "events" | "inspection" | "now">;
   /**
-   * Calls travel to a server, and writes wait for its disk: twice as many jobs go with each. An engine inside the process
-   * would hold up its event loop with so many.
+   * Calls travel to a server, and writes wait for its disk: twice as many jobs go with each, and while those of a full claim
+   * run, the next claim is on its way. An engine inside the process would hold up its event loop with so many.
    */
   readonly travels?: boolean;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
