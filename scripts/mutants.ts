@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Mutant, mutants, simulatedPromises } from "../test/mutants/mutants.ts";
+import { foldersWithServers } from "./server-folders.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const timeLimitMs = 180_000;
@@ -140,8 +141,15 @@ async function tryMutant(copy: string, mutant: Mutant, { notice }: Judge): Promi
   }
 }
 
+/** What is fetched for the servers is fetched before a test waits for it. */
+async function fetchServers(copy: string, tests: readonly string[]): Promise<void> {
+  const needs = tests.some((test) => foldersWithServers.some((folder) => test.startsWith(`test/${folder}/`)));
+  if (needs) await runNode(copy, ["--conditions=source", "scripts/services.ts"]);
+}
+
 async function checkUnchanged(copy: string, chosen: readonly Mutant[]): Promise<string | undefined> {
   const tests = [...new Set(chosen.flatMap((mutant) => mutant.tests))];
+  await fetchServers(copy, tests);
   const outcome = await runTests(copy, tests);
   if (outcome.red || outcome.testCount === 0) {
     return `the unchanged project is not green over ${tests.join(", ")}\n${outcome.output}`;

@@ -1,12 +1,18 @@
-// Finds, or fetches, and tries every server that the tests of the engines under src/engines need; exits non-zero and says what
+// Finds, or fetches, and tries every server that the tests of the engines under src/engines need, and a browser; exits non-zero and says what
 // to do where one is missing. An engine folder that is not known here is an error, not a silent gap.
 // Usage: node scripts/services.ts
 import { existsSync, readdirSync } from "node:fs";
+import { startChromium } from "./services/chromium.ts";
 import { queryOnce } from "./services/databases.ts";
 import { startPgBouncer } from "./services/pgbouncer.ts";
 import { startPostgres } from "./services/postgres.ts";
 import type { PostgresVersion } from "./services/postgres-binaries.ts";
+import type { RedisKind } from "./services/redis-binaries.ts";
+import { startRedisCluster } from "./services/redis-cluster.ts";
+import { infoOf } from "./services/redis-commands.ts";
+import { startRedisFailover } from "./services/redis-failover.ts";
 import { findPostgres } from "./services/shared-postgres.ts";
+import { findRedis } from "./services/shared-redis.ts";
 
 /** Starts a server, says which one it is, and ends it. */
 type Trial = () => Promise<string>;
@@ -36,10 +42,39 @@ async function tryPgBouncer(): Promise<string> {
   }
 }
 
+async function tryRedis(kind: RedisKind): Promise<string> {
+  const server = await findRedis(kind);
+  try {
+    const info = await infoOf(server.url, "server");
+    return `${kind} ${info.get(`${kind}_version`)}`;
+  } finally {
+    await server.close();
+  }
+}
+
+async function tryRedisCluster(): Promise<string> {
+  const cluster = await startRedisCluster();
+  await cluster.close();
+  return `a cluster of ${cluster.nodes.length}`;
+}
+
+async function tryRedisFailover(): Promise<string> {
+  const failover = await startRedisFailover();
+  await failover.close();
+  return "a primary, its replica and a Sentinel";
+}
+
+async function tryChromium(): Promise<string> {
+  const browser = await startChromium();
+  await browser.close();
+  return `Chromium ${browser.version()}`;
+}
+
 const trials: Readonly<Record<string, readonly Trial[]>> = {
   memory: [],
   sqlite: [],
   postgres: [() => tryPostgres(15), () => tryPostgres(18), tryPgBouncer],
+  redis: [() => tryRedis("redis"), () => tryRedis("valkey"), tryRedisCluster, tryRedisFailover],
 };
 
 /** What failed, and what did so beneath it. */
@@ -53,8 +88,8 @@ const engines = existsSync(directory)
   ? readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory())
   : [];
 
-for (const { name } of engines) {
-  const needed = trials[name];
+const needs = [...engines.map(({ name }) => [name, trials[name]] as const), ["browser", [tryChromium]] as const];
+for (const [name, needed] of needs) {
   if (needed === undefined) {
     console.error(`${name}: no way is known to find or start its server (see "Servers" in CONTRIBUTING.md)`);
     process.exitCode = 1;

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { foldersWithServers } from "./server-folders.ts";
 
 /** A command that writes a report in the shape of Vitest's JSON reporter. */
 interface Runner {
@@ -36,8 +37,6 @@ if (unknownFlags.length > 0) {
   process.exit(2);
 }
 
-/** These need servers, see scripts/services.ts. */
-const foldersWithServers: readonly string[] = ["adapters", "chaos", "postgres", "servers"];
 /** Left out of --quick: these need a server, a build or a browser, or start processes by the dozen. */
 const foldersNotQuick: readonly string[] = [
   ...foldersWithServers,

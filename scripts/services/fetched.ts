@@ -3,9 +3,10 @@
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { backportsOptions } from "./debian-backports.ts";
 import { serverUser } from "./server-home.ts";
 
 const runFile = promisify(execFile);
@@ -61,27 +62,46 @@ export async function fetchFromNpm(
 }
 
 /**
- * The root of a tree that holds a Debian package, unpacked, with those of its dependencies that a machine may lack.
- * apt checks them against Debian's signatures; the version is that of the machine's release.
+ * The root of a tree that holds a Debian package, unpacked, with those of its dependencies (and of theirs) that a machine may
+ * lack. apt checks them against Debian's signatures; the version is that of the machine's release, or of its backports.
  */
-export async function fetchFromDebian(name: string, dependencies: RegExp): Promise<string> {
+export async function fetchFromDebian(
+  name: string,
+  dependencies: RegExp,
+  { backports = false }: { readonly backports?: boolean } = {},
+): Promise<string> {
   return await fetchOnce(`debian-${name}`, async (target) => {
-    const apt = async (command: string, ...args: string[]) =>
-      (await runFile(command, args, { cwd: target, env: { ...process.env, LC_ALL: "C" } })).stdout;
+    const env = { ...process.env, LC_ALL: "C" };
+    const run = async (command: string, ...args: string[]) =>
+      (await runFile(command, args, { cwd: target, env })).stdout;
     const download = async () => {
-      const needed = [...(await apt("apt-cache", "depends", name)).matchAll(/Depends: (\S+)/g)].map(
-        ([, needs = ""]) => needs,
-      );
-      await apt("apt-get", "download", name, ...needed.filter((needs) => dependencies.test(needs)));
+      const options = backports ? await backportsOptions(join(target, "apt"), run) : [];
+      const names = [name];
+      for (const wanted of names) {
+        const depends = await run("apt-cache", ...options, "depends", wanted);
+        for (const [, needs = ""] of depends.matchAll(/Depends: (\S+)/g)) {
+          if (dependencies.test(needs) && !names.includes(needs)) names.push(needs);
+        }
+      }
+      await run("apt-get", ...options, "download", ...names);
     };
     // A new machine has no list of packages yet.
     await download().catch(async () => {
-      await apt("apt-get", "update");
+      await run("apt-get", "update");
       await download();
     });
+    rmSync(join(target, "apt"), { recursive: true, force: true });
     for (const file of readdirSync(target).filter((entry) => entry.endsWith(".deb"))) {
-      await apt("dpkg", "-x", file, ".");
+      await run("dpkg", "-x", file, ".");
       rmSync(join(target, file));
     }
   });
+}
+
+/** Where the libraries of such a tree are, for LD_LIBRARY_PATH. */
+export function librariesIn(root: string): string {
+  const directory = join(root, "usr", "lib");
+  return readdirSync(directory)
+    .map((architecture) => join(directory, architecture))
+    .join(delimiter);
 }

@@ -1,10 +1,10 @@
 // PgBouncer before a PostgreSQL server: on loopback, with a temporary configuration, gone with this process. It is as strict as
 // Debian's defaults: in transaction mode a session is nobody's, and unknown start-up parameters are refused.
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { answers } from "./databases.ts";
-import { fetchFromDebian } from "./fetched.ts";
+import { fetchFromDebian, librariesIn } from "./fetched.ts";
 import { ended, freePort, ServerHome } from "./server-home.ts";
 
 export interface PgBouncerOptions {
@@ -40,10 +40,7 @@ async function findProgram(): Promise<Program> {
   }
   try {
     const root = await fetchFromDebian("pgbouncer", /^lib(event|c-?ares)/);
-    const libraries = readdirSync(join(root, "usr", "lib")).map((architecture) =>
-      join(root, "usr", "lib", architecture),
-    );
-    return { command: join(root, "usr", "sbin", "pgbouncer"), env: { LD_LIBRARY_PATH: libraries.join(delimiter) } };
+    return { command: join(root, "usr", "sbin", "pgbouncer"), env: { LD_LIBRARY_PATH: librariesIn(root) } };
   } catch (error) {
     throw new Error("PgBouncer is not on this machine and could not be fetched: install the package pgbouncer", {
       cause: error,

@@ -11,7 +11,7 @@ import { promisify } from "node:util";
 
 const runFile = promisify(execFile);
 
-/** PostgreSQL and PgBouncer refuse to run as root: then they run as this user, who owns nothing else. */
+/** PostgreSQL and PgBouncer refuse to run as root: then all servers run as this user, who owns nothing else. */
 const nobody = 65_534;
 /** The user that servers run as; undefined where it is the user of this process. */
 export const serverUser: { readonly uid: number; readonly gid: number } | undefined =

@@ -6,8 +6,11 @@ import type { AddressInfo } from "node:net";
 import type { TestProject } from "vitest/node";
 import { type PgBouncer, startPgBouncer } from "../../scripts/services/pgbouncer.ts";
 import type { PostgresVersion } from "../../scripts/services/postgres-binaries.ts";
+import type { RedisKind } from "../../scripts/services/redis-binaries.ts";
+import { type RedisCluster, startRedisCluster } from "../../scripts/services/redis-cluster.ts";
 import { findPostgres, type SharedPostgres } from "../../scripts/services/shared-postgres.ts";
-import type { PooledDatabase } from "./shared.ts";
+import { findRedis, type SharedRedis } from "../../scripts/services/shared-redis.ts";
+import type { PooledDatabase, RedisAnswer, RedisClusterAnswer } from "./shared.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -17,15 +20,17 @@ declare module "vitest" {
 
 const servers = new Map<PostgresVersion, Promise<SharedPostgres>>();
 const poolers = new Map<PostgresVersion, Promise<PgBouncer>>();
+const redisServers = new Map<RedisKind, Promise<SharedRedis>>();
+const redisClusters = new Map<"one", Promise<RedisCluster>>();
 
 /** What the first call of `start` gives, for all who ask. */
-function startOnce<Server>(
-  started: Map<PostgresVersion, Promise<Server>>,
-  version: PostgresVersion,
+function startOnce<Key, Server>(
+  started: Map<Key, Promise<Server>>,
+  key: Key,
   start: () => Promise<Server>,
 ): Promise<Server> {
-  const starting = started.get(version) ?? start();
-  started.set(version, starting);
+  const starting = started.get(key) ?? start();
+  started.set(key, starting);
   return starting;
 }
 
@@ -37,12 +42,31 @@ async function newDatabase(version: PostgresVersion, pooled: boolean): Promise<P
   return { url: pooler.urlFor(directUrl), directUrl };
 }
 
+async function redis(kind: RedisKind): Promise<RedisAnswer> {
+  const { url, deployments } = await startOnce(redisServers, kind, () => findRedis(kind));
+  return { url, deployments };
+}
+
+async function redisCluster(): Promise<RedisClusterAnswer> {
+  const { nodes } = await startOnce(redisClusters, "one", () => startRedisCluster());
+  return { nodes: nodes.map(({ host, port }) => ({ host, port })) };
+}
+
+const ways: Readonly<Record<string, () => Promise<unknown>>> = {
+  "/15/direct": () => newDatabase(15, false),
+  "/15/pooled": () => newDatabase(15, true),
+  "/18/direct": () => newDatabase(18, false),
+  "/18/pooled": () => newDatabase(18, true),
+  "/redis": () => redis("redis"),
+  "/valkey": () => redis("valkey"),
+  "/redis-cluster": redisCluster,
+};
+
 async function answer(path: string): Promise<{ readonly status: number; readonly body: unknown }> {
-  const [, version, way] = path.split("/");
-  if ((version !== "15" && version !== "18") || (way !== "direct" && way !== "pooled"))
-    return { status: 404, body: path };
+  const way = ways[path];
+  if (way === undefined) return { status: 404, body: path };
   try {
-    return { status: 200, body: await newDatabase(version === "15" ? 15 : 18, way === "pooled") };
+    return { status: 200, body: await way() };
   } catch (error) {
     return { status: 500, body: error instanceof Error ? error.message : `${error}` };
   }
@@ -61,7 +85,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     broker.close();
     broker.closeAllConnections();
-    for (const started of [poolers, servers]) {
+    for (const started of [poolers, servers, redisServers, redisClusters]) {
       // One that did not start has been reported by the tests that wanted it.
       const running = await Promise.allSettled<{ close(): Promise<void> }>(started.values());
       for (const server of running) if (server.status === "fulfilled") await server.value.close();

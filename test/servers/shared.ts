@@ -1,7 +1,9 @@
-// Databases for test files, on servers that the whole run shares: fast, and not safe from a power cut. A test that stops or
-// pauses its server starts one of its own with scripts/services/postgres.ts.
+// Databases for test files, on servers that the whole run shares: fast, and not safe from a power cut. A test that stops,
+// pauses or flushes its server starts one of its own with scripts/services/postgres.ts or redis.ts.
+import { randomBytes } from "node:crypto";
 import { inject } from "vitest";
 import type { PostgresVersion } from "../../scripts/services/postgres-binaries.ts";
+import type { RedisKind } from "../../scripts/services/redis-binaries.ts";
 
 export interface PooledDatabase {
   /** Through PgBouncer in transaction mode. */
@@ -10,11 +12,36 @@ export interface PooledDatabase {
   readonly directUrl: string;
 }
 
-async function newDatabase(version: PostgresVersion, way: "direct" | "pooled"): Promise<PooledDatabase> {
-  const response = await fetch(`${inject("serverBroker")}/${version}/${way}`);
+/** What the broker tells of a server of Redis or Valkey. */
+export interface RedisAnswer {
+  readonly url: string;
+  readonly deployments: string;
+}
+
+/** What the broker tells of a cluster. */
+export interface RedisClusterAnswer {
+  readonly nodes: readonly { readonly host: string; readonly port: number }[];
+}
+
+/** On a server that has keys of other tests too. */
+export interface SharedDeployments {
+  /** A name that nobody else uses, for an engine's option `prefix`. */
+  newDeployment(): string;
+}
+
+async function ask(path: string): Promise<unknown> {
+  const response = await fetch(`${inject("serverBroker")}/${path}`);
   const body: unknown = await response.json();
   if (!response.ok) throw new Error(`${body}`);
-  return body as PooledDatabase;
+  return body;
+}
+
+async function newDatabase(version: PostgresVersion, way: "direct" | "pooled"): Promise<PooledDatabase> {
+  return (await ask(`${version}/${way}`)) as PooledDatabase;
+}
+
+function newDeployment(deployments: string): string {
+  return `${deployments}-${randomBytes(6).toString("hex")}`;
 }
 
 /** The URL of a new, empty database. Fails with what to do where the server can be neither found nor fetched. */
@@ -25,4 +52,16 @@ export async function sharedPostgres(version: PostgresVersion = 15): Promise<str
 /** A new, empty database behind a pooler. */
 export async function sharedPooledPostgres(version: PostgresVersion = 15): Promise<PooledDatabase> {
   return await newDatabase(version, "pooled");
+}
+
+/** A server of Redis or Valkey. Fails with what to do where it can be neither found nor fetched. */
+export async function sharedRedis(kind: RedisKind = "redis"): Promise<SharedDeployments & { readonly url: string }> {
+  const { url, deployments } = (await ask(kind)) as RedisAnswer;
+  return { url, newDeployment: () => newDeployment(deployments) };
+}
+
+/** A Redis Cluster of three masters. */
+export async function sharedRedisCluster(): Promise<SharedDeployments & RedisClusterAnswer> {
+  const { nodes } = (await ask("redis-cluster")) as RedisClusterAnswer;
+  return { nodes, newDeployment: () => newDeployment("test") };
 }

@@ -1,0 +1,2 @@
+/** Folders of test/ whose tests need servers, see scripts/services.ts. */
+export const foldersWithServers: readonly string[] = ["adapters", "bullmq", "chaos", "postgres", "redis", "servers"];
