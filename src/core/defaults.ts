@@ -130,6 +130,36 @@ export const defaults = {
     listenRetryMs: 5 * minuteMs,
   },
 
+  /** The redis engine's time limits, in ms. */
+  redis: {
+    connectTimeoutMs: 5 * secondMs,
+    /** Of a call until it is answered: a server that hangs must not hang a process. */
+    answerTimeoutMs: 10 * secondMs,
+    /** Between two attempts to connect: the first pause, which doubles, and the longest. */
+    reconnectMs: 50,
+    reconnectMsMax: secondMs,
+    /** How often the connection that hears other processes is tried, and how long an answer may take. */
+    listenProbeMs: 10 * secondMs,
+    listenAnswerMs: 2 * secondMs,
+    /** Where a proxy passes no messages on, listening is tried again so seldom. */
+    listenRetryMs: 5 * minuteMs,
+  },
+
+  /** A schedule source's feed of changes over a Redis channel; times in ms. */
+  redisChanges: {
+    /** How often its connection is tried, and how long an answer may take. */
+    probeMs: 10 * secondMs,
+    answerMs: 2 * secondMs,
+    /** A server that is away is tried this often, and reported once in so long. */
+    retryMs: secondMs,
+    patienceMs: 30 * secondMs,
+    /** Messages that wait to be applied, and their characters: beyond these a load is cheaper than the changes one by one. */
+    pendingMax: 10_000,
+    pendingCharsMax: 32 * 1024 * 1024,
+    /** Messages that cannot be read are reported no more often; each report costs a load. */
+    troubleMs: 10 * secondMs,
+  },
+
   /** Finished jobs kept per queue, and the age at which completed ones go, in ms. */
   completedCountMax: 100,
   completedAgeMsMax: dayMs,

@@ -77,7 +77,16 @@ export function isDamaged(detail: string | null): boolean {
 
 /** The part of a job that `detail` holds. */
 export function fromDetail(text: string | null) {
-  const detail = readDetail(text);
+  return partOf(readDetail(text));
+}
+
+/** The same of a value that is part of a larger text; undefined when it is damaged. */
+export function fromDetailValue(value: unknown) {
+  if (value === undefined) return newJobParts;
+  return isDetail(value) ? partOf(value as Detail) : undefined;
+}
+
+function partOf(detail: Detail) {
   return {
     failures: detail.failures ?? 0,
     crashes: detail.crashes ?? 0,
@@ -92,6 +101,11 @@ export function fromDetail(text: string | null) {
     log: detail.log ?? nothing,
   };
 }
+
+const newJobParts = partOf(noDetail);
+
+/** What is shown of a job whose `detail` is damaged. */
+export const damagedParts = partOf(damaged);
 
 /** The tick that made a job, from its columns and its `detail`. */
 export function originOf(id: string | null, incarnation: string | null, text: string | null): Job["schedule"] {
@@ -119,23 +133,26 @@ type JobDetail = Pick<
 
 /** The JSON of what has no column. */
 export function detailOf(job: JobDetail): string | null {
-  const detail: Detail = {
+  const { tick, missed } = job.schedule ?? {};
+  const text = JSON.stringify({ ...detailValueOf(job), tick, missed: missed || undefined });
+  return text === "{}" ? null : text;
+}
+
+/** What `fromDetailValue` reads: members that are absent, or as they are in a new job, are left out. */
+export function detailValueOf(job: Partial<JobDetail>) {
+  return {
     failures: job.failures || undefined,
     crashes: job.crashes || undefined,
     releases: job.releases || undefined,
     attemptsMax: job.attemptsMax,
     metadata: job.metadata,
-    tick: job.schedule?.tick,
-    missed: job.schedule?.missed || undefined,
     progress: job.progress,
     output: job.output,
     endCause: job.endCause,
     reason: job.reason,
-    attempts: job.attempts.length === 0 ? undefined : job.attempts,
-    log: job.log.length === 0 ? undefined : job.log,
-  };
-  const text = JSON.stringify(detail);
-  return text === "{}" ? null : text;
+    attempts: job.attempts?.length ? job.attempts : undefined,
+    log: job.log?.length ? job.log : undefined,
+  } satisfies Detail;
 }
 
 /** Whether an ended job is stored at all; one whose retention is over as it ends is not. */

@@ -75,8 +75,12 @@ export interface EventData {
   "schedule:disabled": { readonly reason?: string };
   "schedule:paused": { readonly reason: string };
   "schedule:removed": { readonly before: RecordedDefinition };
-  /** Its next tick was computed anew with other time zone data; versions where they were known. */
+  /**
+   * Its next tick was computed anew with other time zone data (versions where they were known), or for the reason that is
+   * given.
+   */
   "schedule:retimed": {
+    readonly reason?: string;
     readonly before?: Date;
     readonly after?: Date;
     readonly zoneDataBefore?: string;

@@ -1,8 +1,8 @@
-// What a call changes in the counters of lanes, gathered and written as one row per lane.
-import type { FinishedState } from "../../core/job.ts";
-import type { Place } from "../../core/stored-job.ts";
+// What a step changes in the counters of lanes, gathered per lane.
+import type { FinishedState } from "../job.ts";
+import type { Place } from "../stored-job.ts";
 
-/** A row of punctual.lane_deltas. */
+/** What changes in one lane. */
 export interface LaneDelta {
   readonly queue: string;
   readonly tenant: string;
@@ -31,7 +31,7 @@ const noneChanged = {
   cancelled_total: 0,
 };
 
-/** The counters' columns. */
+/** The counters' names. */
 export const counters = Object.keys(noneChanged) as readonly (keyof typeof noneChanged)[];
 
 export class LaneChanges {

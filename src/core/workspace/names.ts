@@ -1,8 +1,8 @@
 // What a step may ask its ledger for: names of rows, gathered so that one statement of each kind loads them all.
-import type { JobId } from "../../core/id.ts";
-import type { KeyName } from "../../core/ledger.ts";
-import type { ScheduleRef } from "../../core/schedule.ts";
-import type { TenantId } from "../../core/tenant.ts";
+import type { JobId } from "../id.ts";
+import type { KeyName } from "../ledger.ts";
+import type { ScheduleRef } from "../schedule.ts";
+import type { TenantId } from "../tenant.ts";
 
 /** A key's two slots, as text. */
 export function slotText({ tenant, queue, key }: KeyName): string {

@@ -1,18 +1,24 @@
-// The ledger of a step: rows that were loaded and locked beforehand, and what the step makes of them. Nothing is written
-// here; a step that asks for a row that is not loaded is run anew from its beginning (see steps.ts).
-import type { Millis } from "../../core/clock.ts";
-import type { NewEvent } from "../../core/events.ts";
-import { effectiveGuardrails, type Guardrails, type TenantGuardrails } from "../../core/guardrails.ts";
-import type { JobId } from "../../core/id.ts";
-import { type FinishedState, isFinished, type Job } from "../../core/job.ts";
-import type { KeyName, Ledger, Slots, UsedKey } from "../../core/ledger.ts";
-import type { Schedule, ScheduleRef, Unfinished } from "../../core/schedule.ts";
-import { isWorthSending, type Signal } from "../../core/signal.ts";
-import { isKept, placeOf, stateOf } from "../../core/stored-job.ts";
-import type { TenantId } from "../../core/tenant.ts";
+// The ledger of a step for engines whose store is far away: rows that were loaded beforehand, and what the step makes of
+// them. Nothing is written here; a step that asks for a row that is not loaded is run anew from its beginning.
+import type { Millis } from "../clock.ts";
+import type { NewEvent } from "../events.ts";
+import { effectiveGuardrails, type Guardrails, type TenantGuardrails } from "../guardrails.ts";
+import type { JobId } from "../id.ts";
+import { type FinishedState, isFinished, type Job } from "../job.ts";
+import type { KeyName, Ledger, Slots, StoredJob, UsedKey } from "../ledger.ts";
+import type { Schedule, ScheduleRef, Unfinished } from "../schedule.ts";
+import { isWorthSending, type Signal } from "../signal.ts";
+import { isKept, type Place, placeOf, stateOf } from "../stored-job.ts";
+import type { TenantId } from "../tenant.ts";
 import { LaneChanges } from "./lane-changes.ts";
 import { Missing, pairText, slotText } from "./names.ts";
-import type { Stored } from "./rows.ts";
+
+/** A job with its order of insertion and its place. */
+export interface Stored extends StoredJob {
+  /** Below 0 for a job that is still to be inserted. */
+  readonly seq: number;
+  readonly place: Place;
+}
 
 /** What was loaded; `undefined` as a value says that there is none. */
 export interface Loaded {
@@ -51,7 +57,7 @@ export function nothingLoaded(): Loaded {
 /** What a step has made of the rows, beside the lanes' counters. */
 interface Changes {
   readonly jobs: Map<JobId, Stored | undefined>;
-  readonly replacedBy: Map<JobId, JobId>;
+  readonly replacedBy: Map<JobId, JobId | undefined>;
   readonly slots: Loaded["slots"];
   readonly unfinished: Map<string, readonly Unfinished[]>;
   readonly schedules: Map<string, { readonly ref: ScheduleRef; readonly schedule: Schedule | undefined }>;
@@ -83,6 +89,9 @@ export class Workspace implements Ledger<Stored> {
   readonly #inserting: ReadonlyMap<TenantId, number>;
   #changes: Changes = noChanges();
   readonly #events: NewEvent[] = [];
+  /** Tenants whose counts were asked for, and the limits that hold for them. */
+  readonly #counted = { jobs: new Set<TenantId>(), schedules: new Set<TenantId>() };
+  readonly #limits = new Map<TenantId, Guardrails>();
   #signals = new Map<string, Signal>();
   #inserted = 0;
 
@@ -103,6 +112,35 @@ export class Workspace implements Ledger<Stored> {
 
   changedSchedules() {
     return [...this.#changes.schedules.values()];
+  }
+
+  /** The slots of keys that were moved, by the name that `slotText` gives them. */
+  changedSlots(): Loaded["slots"] {
+    return this.#changes.slots;
+  }
+
+  /**
+   * The limits on counts that were looked at, of tenants that the step gives more: so many more there are, and no more than
+   * so many may be. A store that has not locked the counts compares them again as it writes.
+   */
+  grownCounts(): {
+    readonly tenant: TenantId;
+    readonly kind: "jobs" | "schedules";
+    by: number;
+    readonly max: number;
+  }[] {
+    const grown: ReturnType<Workspace["grownCounts"]> = [];
+    for (const tenant of this.#counted.jobs) {
+      const max = this.#limits.get(tenant)?.maxPendingJobs;
+      const by = this.#changes.unfinishedCounts.get(tenant) ?? 0;
+      if (max !== undefined && by > 0) grown.push({ tenant, kind: "jobs", by, max });
+    }
+    for (const tenant of this.#counted.schedules) {
+      const max = this.#limits.get(tenant)?.maxActiveSchedules;
+      const by = this.countActive(tenant) - (this.#loaded.active.get(tenant) ?? 0);
+      if (max !== undefined && by > 0) grown.push({ tenant, kind: "schedules", by, max });
+    }
+    return grown;
   }
 
   rememberedKeys(): readonly RememberedKey[] {
@@ -130,8 +168,10 @@ export class Workspace implements Ledger<Stored> {
   }
 
   findReplaced(id: JobId): Stored | undefined {
-    const replaced =
-      this.#changes.replacedBy.get(id) ?? given(this.#loaded.replacedBy, id, (names) => names.replacedBy.add(id));
+    const { replacedBy } = this.#changes;
+    const replaced = replacedBy.has(id)
+      ? replacedBy.get(id)
+      : given(this.#loaded.replacedBy, id, (names) => names.replacedBy.add(id));
     return replaced === undefined ? undefined : this.findJob(replaced);
   }
 
@@ -161,6 +201,8 @@ export class Workspace implements Ledger<Stored> {
     const isStored = isUnfinished || isKept(job);
     if (isStored) this.lanes.add(job.queue, job.tenant, place, 1);
     this.#changes.jobs.set(job.id, isStored ? { seq, place, job } : undefined);
+    const by = before?.job.replacedBy;
+    if (by !== undefined && by !== job.replacedBy) this.#changes.replacedBy.set(by, undefined);
     if (job.replacedBy !== undefined) this.#changes.replacedBy.set(job.replacedBy, job.id);
     this.#moveSlots(job, before);
     this.#countUnfinished(job, wasUnfinished, isUnfinished);
@@ -266,6 +308,7 @@ export class Workspace implements Ledger<Stored> {
 
   countActive(tenant: TenantId): number {
     let active = given(this.#loaded.active, tenant, (names) => names.activeOf.set(tenant, 1));
+    this.#counted.schedules.add(tenant);
     for (const [text, { ref, schedule }] of this.#changes.schedules) {
       if (ref.tenant !== tenant) continue;
       const before = this.#loaded.schedules.get(text);
@@ -288,13 +331,16 @@ export class Workspace implements Ledger<Stored> {
 
   guardrails(tenant: TenantId, limits: Guardrails | undefined): Guardrails {
     const own = given(this.#loaded.tenants, tenant, (names) => names.tenants.add(tenant));
-    return effectiveGuardrails(own, limits);
+    const effective = effectiveGuardrails(own, limits);
+    this.#limits.set(tenant, effective);
+    return effective;
   }
 
   unfinished(tenant: TenantId): number {
     const counted = given(this.#loaded.unfinishedCounts, tenant, (names) => {
       names.unfinishedOf.set(tenant, this.#inserting.get(tenant) ?? 1);
     });
+    this.#counted.jobs.add(tenant);
     return counted + (this.#changes.unfinishedCounts.get(tenant) ?? 0);
   }
 

@@ -2,7 +2,7 @@
 import { claimedEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
-import type { ClaimedJob, Job } from "../../core/job.ts";
+import { type ClaimedJob, compareDue, type Job } from "../../core/job.ts";
 import { everyQueue, isLimited, type LaneTaken, passAfter, passBeside } from "../../core/queue.ts";
 import { applyClaim, isLost, supersedeExpired } from "../../core/transitions.ts";
 import { allowance, rateLeft, spendRates, tenantRegainAt } from "./claim-limits.ts";
@@ -35,13 +35,11 @@ export function claim(world: World, request: ClaimRequest, now: Millis): ClaimAn
 }
 
 function claimedBy(world: World, { claimId, worker }: ClaimRequest): ClaimedJob[] {
-  const found: ClaimedJob[] = [];
-  for (const { job } of world.jobs.values()) {
-    if (job.state === "active" && job.token === claimId && job.worker === worker) {
-      found.push({ ...(job as ClaimedJob), recovered: job.attempts.at(-1)?.outcome === "lost" });
-    }
-  }
-  return found.sort((a, b) => a.priority - b.priority || a.dueAt - b.dueAt);
+  const found = [...world.jobs.values()].filter(
+    ({ job }) => job.state === "active" && job.token === claimId && job.worker === worker,
+  );
+  found.sort((a, b) => compareDue(a.job, b.job) || a.seq - b.seq);
+  return found.map(({ job }) => ({ ...(job as ClaimedJob), recovered: isLost(job) }));
 }
 
 /** A job whose lease has ended, alone. One with a successor ends instead, and the next is looked at. */

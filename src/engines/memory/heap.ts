@@ -24,6 +24,19 @@ export class Heap<T> {
     return this.#items.filter(this.#isLive);
   }
 
+  /** How many live items something holds for; where it does not hold for an item, it holds for none that come after. */
+  count(holds: (item: T) => boolean): number {
+    let count = 0;
+    const open = [0];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const item = this.#items[at];
+      if (item === undefined || !holds(item)) continue;
+      if (this.#isLive(item)) count++;
+      open.push(2 * at + 1, 2 * at + 2);
+    }
+    return count;
+  }
+
   push(item: T): void {
     if (this.#items.length >= this.#pruneAt) this.#prune();
     const items = this.#items;

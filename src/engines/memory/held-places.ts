@@ -6,6 +6,7 @@ import type { ClaimRequest } from "../../core/engine.ts";
 import { isFinished, type Job } from "../../core/job.ts";
 import { giveUpLease } from "../../core/transitions.ts";
 import { end } from "./ending.ts";
+import type { Stored } from "./lane.ts";
 import { firstLease, leasesOf } from "./leases.ts";
 import type { World } from "./world.ts";
 
@@ -14,7 +15,7 @@ export function giveUpPlaces(world: World, open: readonly string[], request: Cla
   const wanting = wantingPlaces(world, open, request, now);
   if (wanting.size === 0) return;
   const ended = leasesOfTenants(world, wanting, now - request.leaseMs);
-  for (const job of ended.sort((a, b) => (a.leaseUntil ?? 0) - (b.leaseUntil ?? 0))) {
+  for (const { job } of ended.sort((a, b) => (a.job.leaseUntil ?? 0) - (b.job.leaseUntil ?? 0) || a.seq - b.seq)) {
     // As many as are wanted: another of the same tenant may have made room.
     if (world.tenants.roomOf(job.tenant, now).jobs === 0) giveUp(world, job, now);
   }
@@ -30,7 +31,7 @@ export function giveUpAt(
   const wanting = wantingPlaces(world, open, request, now);
   if (wanting.size === 0) return undefined;
   let first = Number.POSITIVE_INFINITY;
-  for (const { leaseUntil = 0 } of leasesOfTenants(world, wanting, first)) first = Math.min(first, leaseUntil);
+  for (const { job } of leasesOfTenants(world, wanting, first)) first = Math.min(first, job.leaseUntil ?? 0);
   return Number.isFinite(first) ? Math.max(now, first + request.leaseMs) : undefined;
 }
 
@@ -53,13 +54,13 @@ function hasReady(world: World, queue: string, tenant: string, now: Millis): boo
   return (lane?.counts.ready ?? 0) > 0;
 }
 
-function leasesOfTenants(world: World, tenants: ReadonlySet<string>, until: Millis): Job[] {
-  const found: Job[] = [];
+function leasesOfTenants(world: World, tenants: ReadonlySet<string>, until: Millis): Stored[] {
+  const found: Stored[] = [];
   for (const queue of world.leases.keys()) {
     const first = firstLease(world, queue)?.job.leaseUntil;
     if (first === undefined || first > until) continue;
-    for (const { job } of leasesOf(world, queue)) {
-      if (tenants.has(job.tenant) && (job.leaseUntil ?? 0) <= until) found.push(job);
+    for (const stored of leasesOf(world, queue)) {
+      if (tenants.has(stored.job.tenant) && (stored.job.leaseUntil ?? 0) <= until) found.push(stored);
     }
   }
   return found;

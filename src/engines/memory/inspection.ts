@@ -7,8 +7,8 @@ import { compareDue } from "../../core/job.ts";
 import { everyQueue, rateAllowance } from "../../core/queue.ts";
 import type { Schedule } from "../../core/schedule.ts";
 import type { JobStanding, TenantStanding } from "../../core/standing.ts";
-import type { Stored } from "./lane.ts";
-import type { World } from "./world.ts";
+import type { Lane, Stored } from "./lane.ts";
+import { scheduleKey, type World } from "./world.ts";
 
 export function inspectionStore(world: World): InspectionStore {
   return {
@@ -20,7 +20,10 @@ export function inspectionStore(world: World): InspectionStore {
 
 function schedules(world: World, which: "due" | "disabled", now: Millis): Schedule[] {
   const all = [...world.schedules.values()];
-  if (which === "disabled") return all.filter(({ enabled }) => !enabled);
+  if (which === "disabled") {
+    const disabled = all.filter(({ enabled }) => !enabled);
+    return disabled.sort((a, b) => (scheduleKey(a) < scheduleKey(b) ? -1 : 1));
+  }
   const due = all.filter(({ cursor: { nextAt } }) => nextAt !== undefined && nextAt <= now);
   return due.sort((a, b) => (a.cursor.nextAt ?? 0) - (b.cursor.nextAt ?? 0));
 }
@@ -29,7 +32,7 @@ function standing(world: World, id: JobId, aheadMax: number, now: Millis): JobSt
   const stored = world.jobs.get(id);
   if (stored === undefined) return undefined;
   const { job } = stored;
-  const lanes = world.promote(job.queue, now);
+  const lanes = [...(world.lanes.get(job.queue)?.values() ?? [])];
   const queue = world.queues.get(job.queue);
   const rate = queue?.rate;
   const { current, successor } = world.slots(job);
@@ -39,8 +42,8 @@ function standing(world: World, id: JobId, aheadMax: number, now: Millis): JobSt
     queue,
     allPaused: world.queues.get(everyQueue)?.paused === true,
     active: lanes.reduce((sum, lane) => sum + lane.counts.active, 0),
-    ahead: countAhead(world, stored, aheadMax),
-    otherTenants: lanes.filter((lane) => lane.tenant !== job.tenant && lane.counts.ready > 0).length,
+    ahead: countAhead(world, stored, aheadMax, now),
+    otherTenants: lanes.filter((lane) => lane.tenant !== job.tenant && hasDue(lane, now)).length,
     regainAt: rate && rateAllowance(rate, world.windows.get(job.queue) ?? [], now).regainAt,
     tenantLimits: tenantLimits(world, job.tenant, now),
     holder: current === id ? undefined : current,
@@ -59,12 +62,22 @@ function tenantLimits(world: World, tenant: string, now: Millis): TenantStanding
   };
 }
 
-function countAhead(world: World, { job, seq, place }: Stored, max: number): number {
-  if (place !== "ready") return 0;
+function hasDue(lane: Lane, now: Millis): boolean {
+  return lane.counts.ready > 0 || lane.countDue(now) > 0;
+}
+
+/** Whether it is ready, or the next claim makes it so. */
+function isDue({ job, place }: Stored, now: Millis): boolean {
+  return place === "ready" || (place === "deferred" && job.dueAt <= now);
+}
+
+function countAhead(world: World, stored: Stored, max: number, now: Millis): number {
+  if (!isDue(stored, now)) return 0;
+  const { job, seq } = stored;
   let ahead = 0;
   for (const other of world.jobs.values()) {
     const sameLane = other.job.queue === job.queue && other.job.tenant === job.tenant;
-    if (!sameLane || other.place !== "ready") continue;
+    if (!sameLane || !isDue(other, now)) continue;
     if ((compareDue(other.job, job) || other.seq - seq) < 0 && ++ahead === max) break;
   }
   return ahead;

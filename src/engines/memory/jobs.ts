@@ -142,17 +142,18 @@ function targetOf(world: World, name: JobName): { job: Job; activeId?: JobId } |
 
 function stats(world: World, filter: StatsFilter, now: Millis): LaneCounts[] {
   const rows: LaneCounts[] = [];
-  for (const queue of world.lanes.keys()) {
+  for (const [queue, lanes] of world.lanes) {
     if (filter.queue !== undefined && filter.queue !== queue) continue;
-    for (const lane of world.promote(queue, now)) {
+    for (const lane of lanes.values()) {
       if (filter.tenant !== undefined && filter.tenant !== lane.tenant) continue;
       const { ready, deferred, held, active, completed, failed, cancelled } = lane.counts;
-      const delayed = deferred + held;
+      const due = lane.countDue(now);
+      const delayed = deferred - due + held;
       const { tenant, totals } = lane;
       rows.push({
         tenant,
         queue,
-        waiting: ready,
+        waiting: ready + due,
         delayed,
         active,
         completed,

@@ -30,6 +30,8 @@ export class Lane {
   readonly deferred: Heap<Stored>;
   pass = 0;
   weight = 1;
+  /** Whether it has a place in its queue's fair share: it had ready jobs when the lanes were last arranged. */
+  isShared = false;
 
   readonly #isLive: (stored: Stored) => boolean;
 
@@ -47,17 +49,25 @@ export class Lane {
     return this.counts.ready + this.counts.deferred + this.counts.held + this.counts.active;
   }
 
-  /** Moves what has come due from deferred to ready. */
-  promote(now: Millis): void {
+  /** Deferred jobs that have come due since the last claim: it makes them ready, and gives the lane its place again. */
+  countDue(now: Millis): number {
+    return this.deferred.count(({ job }) => job.dueAt <= now);
+  }
+
+  /** Moves what has come due from deferred to ready. @returns whether anything was moved */
+  promote(now: Millis): boolean {
+    let moved = false;
     for (let top = this.deferred.peek(); top !== undefined; top = this.deferred.peek()) {
       const stale = !this.#isLive(top) || top.place !== "deferred";
-      if (!stale && top.job.dueAt > now) return;
+      if (!stale && top.job.dueAt > now) return moved;
       this.deferred.pop();
       if (stale) continue;
       this.counts.deferred--;
       this.counts.ready++;
       top.place = "ready";
       this.ready.push(top);
+      moved = true;
     }
+    return moved;
   }
 }

@@ -25,6 +25,8 @@ interface StoredTenant {
 export interface LaneBook {
   readonly lanes: ReadonlyMap<string, ReadonlyMap<string, Lane>>;
   enteringPass(queue: string): number;
+  /** Brings up to date which lanes are in the fair share. */
+  arrangeLanes(): void;
 }
 
 export class TenantBook {
@@ -103,7 +105,10 @@ export class TenantBook {
   reenter(id: string): void {
     const stored = this.#stored.get(id);
     if (stored?.passedOver !== true) return;
-    for (const lane of this.#lanesOf(id)) lane.pass = Math.max(lane.pass, this.#book.enteringPass(lane.queue));
+    this.#book.arrangeLanes();
+    for (const lane of this.#lanesOf(id)) {
+      if (lane.isShared) lane.pass = Math.max(lane.pass, this.#book.enteringPass(lane.queue));
+    }
     this.#stored.set(id, { ...stored, passedOver: false });
   }
 

@@ -3,6 +3,7 @@ import { tenantEvent } from "../../core/audit.ts";
 import type { Millis } from "../../core/clock.ts";
 import type { TenantStore } from "../../core/engine.ts";
 import { decodeCursor, encodeCursor } from "../../core/page.ts";
+import type { RateWindow } from "../../core/queue.ts";
 import {
   changeTenant,
   plainTenant,
@@ -11,6 +12,7 @@ import {
   type TenantChange,
   type TenantFilter,
   type TenantSummary,
+  tenantRoom,
 } from "../../core/tenant-record.ts";
 import type { World } from "./world.ts";
 
@@ -37,12 +39,18 @@ function put(world: World, change: TenantChange, now: Millis, actor: string | un
   const after = changeTenant(before, change);
   if (before !== undefined && sameTenant(before, after)) return before;
   world.tenants.reenter(change.id);
-  world.tenants.save(after, world.tenants.windowOf(after.id), now, false);
+  world.tenants.save(after, liveWindow(world, after, now), now, false);
   world.tenants.reweigh(after);
   world.append(tenantEvent(before, after, now, actor));
   // Leases that waited for its rate, or that an idle worker thinks do, are recovered at another time now.
   world.wakeAll(world.tenants.claimedQueuesOf(after.id), now);
   return after;
+}
+
+/** What its rate has counted and still counts: nothing once it is lifted. */
+function liveWindow(world: World, tenant: Tenant, now: Millis): RateWindow {
+  const { tenants } = world;
+  return tenantRoom(tenant, tenants.windowOf(tenant.id), tenants.activeJobs(tenant.id), now).window;
 }
 
 function namesOf(world: World): string[] {

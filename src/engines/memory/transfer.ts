@@ -101,6 +101,8 @@ function writeItem(world: World, item: TransferItem, now: Millis): void {
       return;
     case "lane": {
       const lane = world.lane(item.queue, item.tenant);
+      // Its jobs have come before it: the place that they gave it is not the one that it had.
+      world.arrangeLanes();
       Object.assign(lane.totals, item.totals);
       lane.pass = item.pass;
       lane.weight = item.weight;

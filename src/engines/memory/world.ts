@@ -48,6 +48,8 @@ export class World {
   readonly watchers = new Set<(signal: Signal) => void>();
   readonly #unfinished = new Map<string, Set<JobId>>();
   readonly #ended = new Map<string, JobId[]>();
+  /** Lanes whose ready jobs have come or gone since they were last arranged. */
+  readonly #moved = new Set<Lane>();
   events: StoredEvent[] = [];
   #seq = 0;
   #eventId = 0;
@@ -62,6 +64,7 @@ export class World {
   /** Runs one contract call as one step, then tells the watchers what it signalled. */
   step<T>(work: (now: Millis) => T): T {
     const answer = work(this.clock.now());
+    this.arrangeLanes();
     const signals = this.#signals;
     this.#signals = [];
     for (const signal of signals) for (const watcher of this.watchers) watcher(signal);
@@ -110,21 +113,36 @@ export class World {
       lane = new Lane(tenant, queue, this.isLive);
       lane.weight = this.tenants.weightOf(tenant);
       lanes.set(tenant, lane);
+      this.#undo?.push(() => this.#dropLane(queue, tenant));
     }
     return lane;
+  }
+
+  #dropLane(queue: string, tenant: string): void {
+    const lanes = this.lanes.get(queue);
+    lanes?.delete(tenant);
+    if (lanes?.size === 0) this.lanes.delete(queue);
   }
 
   /** Moves what has come due in a queue from deferred to ready, and answers the queue's lanes. */
   promote(queue: string, now: Millis): Lane[] {
     const lanes = [...(this.lanes.get(queue)?.values() ?? [])];
-    let entering: number | undefined;
-    for (const lane of lanes) {
-      const wasEmpty = lane.counts.ready === 0;
-      if (wasEmpty && lane.counts.deferred > 0) entering ??= this.enteringPass(queue);
-      lane.promote(now);
-      if (wasEmpty && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, entering ?? 0);
-    }
+    for (const lane of lanes) if (lane.promote(now)) this.#moved.add(lane);
+    this.arrangeLanes();
     return lanes;
+  }
+
+  /**
+   * Lanes that have filled since they were last arranged enter their queue's fair share. One that is emptied and filled
+   * again meanwhile, as a change to its only job does, keeps its place.
+   */
+  arrangeLanes(): void {
+    for (const lane of this.#moved) {
+      const hasReady = lane.counts.ready > 0;
+      if (hasReady && !lane.isShared) lane.pass = Math.max(lane.pass, this.enteringPass(lane.queue));
+      lane.isShared = hasReady;
+    }
+    this.#moved.clear();
   }
 
   isLive = (stored: Stored): boolean => this.jobs.get(stored.job.id) === stored;
@@ -136,9 +154,10 @@ export class World {
   /** The one write of a job: counters, indexes and slots follow the difference between before and after. */
   save(job: Job, now: Millis): void {
     const before = this.jobs.get(job.id);
-    this.#undo?.push(() => this.#restore(before, job.id));
     if (before !== undefined) this.#unindex(before);
     this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
+    // A lane that was made for it goes after it.
+    this.#undo?.push(() => this.#restore(before, job.id));
     if (before?.place === "active" && job.state !== "active") this.#tellPlaceIsFree(job.tenant, now);
     if (!isFinished(job.state) && job.state !== "active" && job.successor !== true) {
       this.signal({ kind: "wake", queue: job.queue, dueAt: job.dueAt }, now);
@@ -201,13 +220,12 @@ export class World {
     return this.#unfinished.get(incarnation)?.size ?? 0;
   }
 
+  /** In the order of insertion. */
   unfinishedOf(incarnation: string): Unfinished[] {
-    const found: Unfinished[] = [];
-    for (const id of this.#unfinished.get(incarnation) ?? []) {
-      const state = this.jobs.get(id)?.job.state;
-      if (state === "pending" || state === "active") found.push({ id, state });
-    }
-    return found;
+    const found = [...(this.#unfinished.get(incarnation) ?? [])].flatMap((id) => this.jobs.get(id) ?? []);
+    return found
+      .sort((a, b) => a.seq - b.seq)
+      .flatMap(({ job: { id, state } }) => (state === "pending" || state === "active" ? [{ id, state }] : []));
   }
 
   askToCancel(job: Job, now: Millis, actor?: string): void {
@@ -239,9 +257,11 @@ export class World {
     if (isFinished(job.state) && !keep) return;
     this.jobs.set(job.id, stored);
     const lane = this.lane(job.queue, job.tenant);
-    if (place === "ready" && lane.counts.ready === 0) lane.pass = Math.max(lane.pass, this.enteringPass(job.queue));
     lane.counts[place]++;
-    if (place === "ready") lane.ready.push(stored);
+    if (place === "ready") {
+      lane.ready.push(stored);
+      this.#moved.add(lane);
+    }
     if (place === "deferred") lane.deferred.push(stored);
     if (place === "active") this.#leaseHeap(job.queue).push(stored);
     if (job.replacedBy !== undefined) this.replacements.set(job.replacedBy, job.id);
@@ -255,7 +275,9 @@ export class World {
 
   #unindex({ job, place }: Stored): void {
     this.jobs.delete(job.id);
-    this.lane(job.queue, job.tenant).counts[place]--;
+    const lane = this.lane(job.queue, job.tenant);
+    lane.counts[place]--;
+    if (place === "ready") this.#moved.add(lane);
     if (job.replacedBy !== undefined) this.replacements.delete(job.replacedBy);
     if (isFinished(job.state)) return;
     if (job.key !== undefined) this.#setSlot(job, undefined);
@@ -288,7 +310,7 @@ export class World {
     let lowest = Number.POSITIVE_INFINITY;
     let greatest = 0;
     for (const lane of this.lanes.get(queue)?.values() ?? []) {
-      const isServed = lane.counts.ready > 0 && !this.tenants.isPassedOver(lane.tenant);
+      const isServed = lane.isShared && !this.tenants.isPassedOver(lane.tenant);
       if (isServed) lowest = Math.min(lowest, lane.pass);
       greatest = Math.max(greatest, lane.pass);
     }

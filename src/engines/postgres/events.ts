@@ -2,9 +2,9 @@
 import type { EventStore } from "../../core/engine.ts";
 import { type EventFilter, type EventPage, eventListing, type StoredEvent } from "../../core/events.ts";
 import { decodePosition, encodePosition, type Order, type Page } from "../../core/page.ts";
+import { Names } from "../../core/workspace/names.ts";
 import { numberEvents } from "./event-order.ts";
 import { type EventRow, eventColumns, toEvent } from "./event-rows.ts";
-import { Names } from "./names.ts";
 import type { Value } from "./sql.ts";
 import type { Steps } from "./steps.ts";
 

@@ -3,10 +3,10 @@ import { purgedJobsEvent } from "../../core/audit.ts";
 import type { FinishedPurge, PurgeAnswer } from "../../core/engine.ts";
 import { decodeCursor, encodeCursor } from "../../core/page.ts";
 import { type Place, stateOf } from "../../core/stored-job.ts";
+import { LaneChanges } from "../../core/workspace/lane-changes.ts";
 import { runAll } from "./connections.ts";
 import { type End, findSources, type Group, groupConditions, type Source } from "./finished-sources.ts";
 import { eventStatements, laneStatements } from "./flush.ts";
-import { LaneChanges } from "./lane-changes.ts";
 import type { Step } from "./steps.ts";
 
 /** How far a purge has come: a source, and in it the last row that was looked at. */

@@ -7,12 +7,12 @@ import { effectiveGuardrails } from "../../core/guardrails.ts";
 import type { Schedule, ScheduleRef } from "../../core/schedule.ts";
 import type { FireStep } from "../../core/step.ts";
 import { fireSchedules } from "../../core/steps/schedules.ts";
+import { Missing, Names, pairText } from "../../core/workspace/names.ts";
+import { type Loaded, nothingLoaded, type Workspace } from "../../core/workspace/workspace.ts";
 import { dueTenants, lockDue } from "./due-schedules.ts";
 import { checkEpoch, epochHolds } from "./migrations/migrate.ts";
-import { Missing, Names, pairText } from "./names.ts";
 import { nowOf } from "./sql.ts";
 import type { Step, Steps } from "./steps.ts";
-import { type Loaded, nothingLoaded, type Workspace } from "./workspace.ts";
 
 /** When to look again for what another transaction holds, in ms. */
 const heldLookMs = 250;

@@ -2,13 +2,13 @@
 import type { NewEvent } from "../../core/events.ts";
 import { isFinished } from "../../core/job.ts";
 import { stateOf } from "../../core/stored-job.ts";
+import { counters, type LaneDelta } from "../../core/workspace/lane-changes.ts";
+import { pairText } from "../../core/workspace/names.ts";
+import type { Loaded, RememberedKey, Stored, Workspace } from "../../core/workspace/workspace.ts";
 import { runAll, type Session, type Statement } from "./connections.ts";
-import { counters, type LaneDelta } from "./lane-changes.ts";
 import { missingLanesOf } from "./lanes.ts";
-import { pairText } from "./names.ts";
-import { endedColumns, jobJson, jobRecord, liveColumns, type Stored } from "./rows.ts";
+import { endedColumns, jobJson, jobRecord, liveColumns } from "./rows.ts";
 import { scheduleColumns, scheduleJson, scheduleRecord } from "./schedule-rows.ts";
-import type { Loaded, RememberedKey, Workspace } from "./workspace.ts";
 
 const seqs = "SELECT value::bigint FROM json_array_elements_text($1::json)";
 

@@ -3,10 +3,10 @@
 import type { Millis } from "../../core/clock.ts";
 import { defaults } from "../../core/defaults.ts";
 import { giveUpPlace } from "../../core/steps/recovery.ts";
+import { Names } from "../../core/workspace/names.ts";
 import type { Session } from "./connections.ts";
 import { ageLeases } from "./fresh-leases.ts";
 import { waitingLanes } from "./limited-lanes.ts";
-import { Names } from "./names.ts";
 import type { Step } from "./steps.ts";
 import type { TenantLimits } from "./tenant-limits.ts";
 import { attempt } from "./trying.ts";

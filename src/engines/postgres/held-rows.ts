@@ -1,5 +1,5 @@
 // Which items of a call another transaction has in hand: one look that waits for nobody, once a batch has waited in vain.
-import { Names } from "./names.ts";
+import { Names } from "../../core/workspace/names.ts";
 import type { Steps } from "./steps.ts";
 
 const found = "named.item, jobs.seq, jobs.tenant, jobs.queue, jobs.key, jobs.schedule";

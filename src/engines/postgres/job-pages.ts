@@ -1,9 +1,9 @@
 // The statements that list jobs by insertion: each looks at one bounded step of the history, and at live jobs in one of
 // four ways. Which way is taken changes what a step costs, never what it finds.
 import type { Order } from "../../core/page.ts";
+import { counters } from "../../core/workspace/lane-changes.ts";
 import { freshJobs } from "./fresh-leases.ts";
 import { finishedConditions, jobConditions } from "./job-filter.ts";
-import { counters } from "./lane-changes.ts";
 import { type Direction, inBothOrders } from "./listing.ts";
 import { finishedColumns, jobColumns } from "./rows.ts";
 

@@ -3,15 +3,15 @@ import type { Change, ChangeAnswer, JobStore, StatsFilter } from "../../core/eng
 import type { Guardrails } from "../../core/guardrails.ts";
 import type { LaneCounts } from "../../core/queue.ts";
 import { changeJob } from "../../core/steps/change.ts";
+import { counters } from "../../core/workspace/lane-changes.ts";
+import type { Names } from "../../core/workspace/names.ts";
 import { claimGenerally } from "./claim.ts";
 import type { TransactionOptions } from "./connections.ts";
 import { extendAll } from "./extend.ts";
 import { heldAmong } from "./held-rows.ts";
 import { Inserter } from "./insert.ts";
 import { listJobs } from "./job-listing.ts";
-import { counters } from "./lane-changes.ts";
 import { exactLanes } from "./lanes.ts";
-import type { Names } from "./names.ts";
 import { finishedColumns, type JobRow, jobColumns, toJob } from "./rows.ts";
 import { settleAll } from "./settle.ts";
 import { nowOf } from "./sql.ts";

@@ -1,8 +1,9 @@
 // Advisory locks of keys: who waits for a key that someone's open transaction has taken waits here, before it takes the lock
 // of a count that others need.
+
+import { slotText } from "../../core/workspace/names.ts";
+import type { Loaded, Workspace } from "../../core/workspace/workspace.ts";
 import type { Session } from "./connections.ts";
-import { slotText } from "./names.ts";
-import type { Loaded, Workspace } from "./workspace.ts";
 
 // In the order of their texts, so that two who want the same keys wait in a row.
 const lockKeysStatement = `-- guards.lockKeys

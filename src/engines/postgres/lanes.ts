@@ -1,8 +1,9 @@
 // The counters of lanes: exact in one statement, as lanes and what is not folded into them yet are read in one snapshot.
+
+import { counters } from "../../core/workspace/lane-changes.ts";
+import { pairText } from "../../core/workspace/names.ts";
 import { queueKey } from "./claim-locks.ts";
 import type { Connections, Session, Statement } from "./connections.ts";
-import { counters } from "./lane-changes.ts";
-import { pairText } from "./names.ts";
 import type { Row } from "./sql.ts";
 
 const added = counters.map((name) => `${name} = lanes.${name} + moved.${name}`).join(", ");

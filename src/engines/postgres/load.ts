@@ -5,14 +5,14 @@ import type { JobId } from "../../core/id.ts";
 import { isFinished } from "../../core/job.ts";
 import { parsedJson } from "../../core/stored-limits.ts";
 import type { TenantId } from "../../core/tenant.ts";
+import { type Names, pairText, slotText } from "../../core/workspace/names.ts";
+import type { Loaded, Stored } from "../../core/workspace/workspace.ts";
 import type { Session } from "./connections.ts";
 import { isActive } from "./fresh-leases.ts";
 import { lockFreeKeys } from "./key-locks.ts";
-import { type Names, pairText, slotText } from "./names.ts";
-import { finishedColumns, type JobRow, jobColumns, type Stored, toStored } from "./rows.ts";
+import { finishedColumns, type JobRow, jobColumns, toStored } from "./rows.ts";
 import { readableSchedule, type ScheduleRow } from "./schedule-rows.ts";
 import type { Row } from "./sql.ts";
-import type { Loaded } from "./workspace.ts";
 
 /** A count that limits hold, and the tenants' rows that it counts. */
 export type CountKind = "jobs" | "schedules";

@@ -3,7 +3,7 @@ import { queueEvent } from "../../core/audit.ts";
 import { defaults } from "../../core/defaults.ts";
 import type { QueueStore } from "../../core/engine.ts";
 import { changeQueue, everyQueue, type Queue, type QueueChange } from "../../core/queue.ts";
-import { Names } from "./names.ts";
+import { Names } from "../../core/workspace/names.ts";
 import { findQueues, type QueueRow, queueColumns, saveQueue, toQueue } from "./queue-rows.ts";
 import type { Step, Steps } from "./steps.ts";
 

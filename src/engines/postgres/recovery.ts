@@ -3,9 +3,9 @@
 import { defaults } from "../../core/defaults.ts";
 import type { ClaimedJob } from "../../core/job.ts";
 import { recoverLease } from "../../core/steps/recovery.ts";
+import { Names } from "../../core/workspace/names.ts";
 import { type OpenQueue, rateLeft, spend } from "./claim-look.ts";
 import type { LockedClaim } from "./locked-claim.ts";
-import { Names } from "./names.ts";
 import { attempt } from "./trying.ts";
 
 /** Leases of jobs that end instead of being recovered, in one claim at most. */

@@ -5,12 +5,12 @@ import { defaults } from "../../core/defaults.ts";
 import type { EventPurge, PurgeAnswer, PurgeRequest, RetentionCounts } from "../../core/engine.ts";
 import type { History } from "../../core/history.ts";
 import type { Place } from "../../core/stored-job.ts";
+import { LaneChanges } from "../../core/workspace/lane-changes.ts";
 import { runAll } from "./connections.ts";
 import { purgeFinished } from "./finished-purge.ts";
 import { type Group, groupConditions } from "./finished-sources.ts";
 import { eventStatements, laneStatements } from "./flush.ts";
 import { ageLeases } from "./fresh-leases.ts";
-import { LaneChanges } from "./lane-changes.ts";
 import { exactLanes, foldLanes } from "./lanes.ts";
 import type { Step, Steps, Trimming, Written } from "./steps.ts";
 

@@ -1,8 +1,8 @@
 // Jobs as rows and back. Columns hold what statements look at; `detail` is JSON of all else, NULL when there is nothing.
 import type { Millis } from "../../core/clock.ts";
 import type { Job } from "../../core/job.ts";
-import type { StoredJob } from "../../core/ledger.ts";
 import { detailOf, fromDetail, isDamaged, originOf, type Place, stateOf } from "../../core/stored-job.ts";
+import type { Stored } from "../../core/workspace/workspace.ts";
 import { placeOfRow } from "./fresh-leases.ts";
 
 /** What can differ between one lane's ready rows. */
@@ -47,13 +47,6 @@ export interface JobRow extends ReadyRow {
   readonly started: boolean | null;
   readonly finished_at: Millis | null;
   readonly expires_at: Millis | null;
-}
-
-/** A job with its order of insertion and its place. */
-export interface Stored extends StoredJob {
-  /** Below 0 for a job that is still to be inserted. */
-  readonly seq: number;
-  readonly place: Place;
 }
 
 /** A ready row of a known lane as the job it is. */

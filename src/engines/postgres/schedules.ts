@@ -3,14 +3,14 @@ import type { PutAnswer, RemoveOutcome, ScheduleRemoval, ScheduleStore } from ".
 import { effectiveGuardrails, type Guardrails } from "../../core/guardrails.ts";
 import type { SchedulePut, ScheduleRef } from "../../core/schedule.ts";
 import { putSchedule, removeSchedule } from "../../core/steps/schedules.ts";
+import { Missing, Names } from "../../core/workspace/names.ts";
+import { nothingLoaded, type Workspace } from "../../core/workspace/workspace.ts";
 import type { TransactionOptions } from "./connections.ts";
 import { fire } from "./firing.ts";
-import { Missing, Names } from "./names.ts";
 import { listSchedules } from "./schedule-listing.ts";
 import { type ScheduleRow, toSchedule } from "./schedule-rows.ts";
 import type { Steps } from "./steps.ts";
 import { eachAlone } from "./together.ts";
-import { nothingLoaded, type Workspace } from "./workspace.ts";
 
 const findStatement = `-- schedules.find
 SELECT tenant, id, schedule FROM punctual.schedules WHERE tenant = $1 AND id = $2`;

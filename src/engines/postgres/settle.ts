@@ -5,11 +5,11 @@ import type { SettleAnswer } from "../../core/engine.ts";
 import { answersOf, outcomesOf } from "../../core/partial-failure.ts";
 import type { Settlement } from "../../core/settling.ts";
 import { settleJob } from "../../core/steps/settle.ts";
+import type { Names } from "../../core/workspace/names.ts";
 import { type Batch, completePlain, plainBatches } from "./completing.ts";
 import type { TransactionOptions } from "./connections.ts";
 import { heldUp, isLockTimeout, isWorthRepeating } from "./faults.ts";
 import { type FindHeld, heldAmong } from "./held-rows.ts";
-import type { Names } from "./names.ts";
 import type { Steps } from "./steps.ts";
 import { eachAlone } from "./together.ts";
 

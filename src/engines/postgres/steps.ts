@@ -5,6 +5,8 @@ import type { EventPurge, PurgeAnswer, PurgeRequest } from "../../core/engine.ts
 import type { History } from "../../core/history.ts";
 import { isWorthSending, type Signal } from "../../core/signal.ts";
 import type { TenantId } from "../../core/tenant.ts";
+import { Missing, Names } from "../../core/workspace/names.ts";
+import { type Loaded, nothingLoaded, Workspace } from "../../core/workspace/workspace.ts";
 import type { Connections, Session, TransactionOptions } from "./connections.ts";
 import { isTaken, isWorthRepeating, translate } from "./faults.ts";
 import { flush } from "./flush.ts";
@@ -13,9 +15,7 @@ import type { Guards } from "./guards.ts";
 import { lockTakenKeys } from "./key-locks.ts";
 import { type KnownLanes, queuesWaitingFor } from "./lanes.ts";
 import { load } from "./load.ts";
-import { Missing, Names } from "./names.ts";
 import { nowOf } from "./sql.ts";
-import { type Loaded, nothingLoaded, Workspace } from "./workspace.ts";
 
 /** So often a step is run anew at most: each time someone else's was committed. */
 const repeatsMax = 20;

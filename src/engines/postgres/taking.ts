@@ -4,11 +4,11 @@ import { type LaneTaken, passAfter, passBeside } from "../../core/queue.ts";
 import { endJob } from "../../core/steps/ending.ts";
 import { damagedReason } from "../../core/stored-job.ts";
 import { applyClaim, failDamaged, isLost } from "../../core/transitions.ts";
+import { Names } from "../../core/workspace/names.ts";
 import { allowance, earliest, type OpenQueue, spend } from "./claim-look.ts";
 import type { LaneTake } from "./claim-writes.ts";
 import type { ReadyLane } from "./limited-lanes.ts";
 import type { LockedClaim } from "./locked-claim.ts";
-import { Names } from "./names.ts";
 import { inTurn, type Shared, shareReady } from "./shared-claim.ts";
 import { attempt } from "./trying.ts";
 

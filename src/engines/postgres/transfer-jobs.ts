@@ -2,12 +2,12 @@
 import { isFinished } from "../../core/job.ts";
 import { type Place, placeOf } from "../../core/stored-job.ts";
 import type { ItemOf } from "../../core/transfer.ts";
+import { LaneChanges } from "../../core/workspace/lane-changes.ts";
+import { slotText } from "../../core/workspace/names.ts";
 import { runAll } from "./connections.ts";
 import { laneStatements } from "./flush.ts";
 import { placeOfRow } from "./fresh-leases.ts";
-import { LaneChanges } from "./lane-changes.ts";
 import { laneRows } from "./lanes.ts";
-import { slotText } from "./names.ts";
 import {
   endedColumns,
   finishedColumns,

@@ -1,6 +1,6 @@
 // The lanes that jobs are counted in, as values and back. Their counters follow from their jobs; what is carried is what
 // does not: totals, and the place in the fair share.
-import { counters } from "./lane-changes.ts";
+import { counters } from "../../core/workspace/lane-changes.ts";
 import { beyond, type KindTransfer, lastOfEach, pairRecords, pairs, runWith } from "./transfer-kind.ts";
 
 const totals = ["completed_total", "failed_total", "cancelled_total"] as const;

@@ -76,7 +76,12 @@ export function claim(tx: Tx, request: ClaimRequest): ClaimAnswer {
   const { open, paused, limited } = lookAt(tx, request);
   const recovered = recoverOne(tx, open, request);
   for (const queue of open) queue.deferredUntil = promote(tx, queue);
-  if (recovered === undefined) giveUpPlaces(tx, namesOf(open), request);
+  if (recovered === undefined && giveUpPlaces(tx, namesOf(open), request)) {
+    for (const queue of open) {
+      queue.leaseUntil = firstLease(tx, queue.name);
+      queue.deferredUntil = firstDeferred(tx, queue.name);
+    }
+  }
   const jobs = recovered === undefined ? take(tx, open, request) : [recovered];
   if (tx.auditsAll) for (const job of jobs) tx.append(claimedEvent(job, tx.now));
   return { jobs, ...standing(tx, open, request), paused, limited };
@@ -150,6 +155,8 @@ function recoverOne(tx: Tx, open: readonly OpenQueue[], request: ClaimRequest): 
       }
       queue.leaseUntil = firstLease(tx, queue.name);
       if (recovered !== undefined) return recovered;
+      // It has ended: its key's successor waits in its place.
+      queue.deferredUntil = firstDeferred(tx, queue.name);
     }
   }
   return undefined;

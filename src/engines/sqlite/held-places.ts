@@ -39,15 +39,22 @@ ${queues} SELECT min((
   SELECT min(lease_until) FROM punctual_jobs WHERE queue = name AND place = 'active' AND lease_until > ?
 )) AS at FROM queues WHERE name IS NOT NULL`;
 
-/** Gives up places for which jobs of the claim's queues wait: their jobs wait again, and are no longer the worker's. */
-export function giveUpPlaces(tx: Tx, open: readonly string[], request: ClaimRequest): void {
-  if (!tx.tenants.limitAny || !anyEnded(tx, request) || !isWanted(tx, open, request)) return;
+/**
+ * Gives up places for which jobs of the claim's queues wait: their jobs wait again, and are no longer the worker's.
+ * @returns whether it gave up any
+ */
+export function giveUpPlaces(tx: Tx, open: readonly string[], request: ClaimRequest): boolean {
+  if (!tx.tenants.limitAny || !anyEnded(tx, request) || !isWanted(tx, open, request)) return false;
   const ledger = ledgerOf(tx);
+  let any = false;
   for (const stored of holding(tx, open, request, givenUpMax)) {
     const { tenant } = stored.job;
     // As many as are wanted: another of the same tenant may have made room.
-    if (tx.tenants.allowsRecovery(tenant) && tx.tenants.room(tenant)?.jobs === 0) giveUpPlace(ledger, stored);
+    if (!tx.tenants.allowsRecovery(tenant) || tx.tenants.room(tenant)?.jobs !== 0) continue;
+    giveUpPlace(ledger, stored);
+    any = true;
   }
+  return any;
 }
 
 /** When a place may be given up for jobs of the claim's queues: the past when there is one; may be early, is not late. */

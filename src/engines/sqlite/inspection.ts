@@ -1,6 +1,7 @@
 // Asking why, in SQLite: the contract's InspectionStore.
 import type { InspectionStore } from "../../core/engine.ts";
 import type { JobId } from "../../core/id.ts";
+import type { Job } from "../../core/job.ts";
 import { everyQueue, rateAllowance } from "../../core/queue.ts";
 import type { JobStanding, TenantStanding } from "../../core/standing.ts";
 import { findings } from "./findings.ts";
@@ -21,8 +22,15 @@ SELECT count(*) AS ahead FROM (
   SELECT 1 FROM punctual_jobs WHERE queue = ? AND place = 'deferred' AND due_at <= ? AND tenant = ?
     AND (priority, due_at, seq) < (?, ?, ?) LIMIT ?)`;
 
+/** Deferred jobs that came due unobserved are looked through up to here (J14). */
+const dueCountMax = 10_000;
+
 const otherTenantsStatement = `-- inspection.otherTenants
-SELECT count(*) AS others FROM punctual_lanes WHERE queue = ? AND listed = 1 AND tenant <> ?`;
+SELECT count(*) AS others FROM (
+  SELECT tenant FROM punctual_lanes WHERE queue = ? AND listed = 1
+  UNION SELECT tenant FROM (
+    SELECT tenant FROM punctual_jobs WHERE queue = ? AND place = 'deferred' AND due_at <= ? ORDER BY due_at LIMIT ?)
+) WHERE tenant <> ?`;
 
 const dueStatement = `-- inspection.dueSchedules
 SELECT tenant, id, schedule FROM punctual_schedules WHERE next_at IS NOT NULL AND next_at <= ? ORDER BY next_at LIMIT ?`;
@@ -60,7 +68,7 @@ function standing(tx: Tx, id: JobId, aheadMax: number): JobStanding | undefined 
     allPaused: findQueue(tx, everyQueue)?.queue.paused === true,
     active: tx.lanes.active(job.queue),
     ahead: countAhead(tx, stored, aheadMax),
-    otherTenants: tx.connection.get<{ others: number }>(otherTenantsStatement, job.queue, job.tenant)?.others ?? 0,
+    otherTenants: countOthers(tx, job),
     regainAt: rate && rateAllowance(rate, found.window, tx.now).regainAt,
     tenantLimits: tenantLimits(tx, job.tenant),
     holder: current?.job.id === id ? undefined : current?.job.id,
@@ -73,6 +81,11 @@ function tenantLimits({ tenants, lanes }: Tx, id: string): TenantStanding | unde
   if (room === undefined) return undefined;
   const { concurrency, rate } = tenants.find(id)?.tenant ?? {};
   return { concurrency, rate, active: lanes.activeOf(id), regainAt: room.regainAt };
+}
+
+function countOthers({ connection, now }: Tx, { queue, tenant }: Job): number {
+  const values = [queue, queue, now, dueCountMax, tenant];
+  return connection.get<{ others: number }>(otherTenantsStatement, ...values)?.others ?? 0;
 }
 
 function countAhead({ connection, now }: Tx, { job, seq, place }: Stored, max: number): number {
