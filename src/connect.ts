@@ -45,7 +45,7 @@ const engines: readonly EngineEntry[] = [
   { name: "memory", schemes: ["memory"], example: "memory:", open: openMemory },
   { name: "sqlite", schemes: ["sqlite"], example: defaultUrl, open: openSqlite },
   { name: "postgres", schemes: ["postgres", "postgresql"], example: "postgres://host/database", open: openPostgres },
-  { name: "redis", schemes: ["redis", "rediss", "valkey"], example: "redis://host" },
+  { name: "redis", schemes: ["redis", "rediss", "valkey"], example: "redis://host", open: openRedis },
   { name: "nats", schemes: ["nats", "tls"], example: "nats://host" },
 ];
 
@@ -133,6 +133,11 @@ async function openMemory(url: string, { mustExist: _, migrate: __, ...options }
 async function openPostgres(url: string, options: ConnectOptions): Promise<Engine> {
   const { postgres } = await import("./engines/postgres/index.ts");
   return postgres(url, options) as Engine<never>;
+}
+
+async function openRedis(url: string, options: ConnectOptions): Promise<Engine> {
+  const { redis } = await import("./engines/redis/index.ts");
+  return redis(url, options);
 }
 
 async function openSqlite(url: string, options: ConnectOptions): Promise<Engine> {

@@ -37,8 +37,11 @@ export interface ScheduleSourceOptions<Row> {
   load(context: SourceContext): Several<Row> | Promise<Several<Row>>;
   /** One record, or undefined when it is gone: for changes that name no record. */
   loadOne?(id: string, context: SourceContext): Row | undefined | null | Promise<Row | undefined | null>;
-  /** Says which records changed. Opened again when it ends or throws; what it loses is healed by the next load. */
-  changes?(context: SourceContext): Several<SourceChange<Row>> | Promise<Several<SourceChange<Row>>>;
+  /**
+   * Says which records changed. Opened again when it ends or throws; what it loses is healed by the next load. An error
+   * among the changes is reported, and everything is loaded within a second.
+   */
+  changes?(context: SourceContext): Several<SourceChange<Row> | Error> | Promise<Several<SourceChange<Row> | Error>>;
   /** The schedule of a record; undefined for one that is not active. */
   toSchedule(record: Row): ScheduleOptions | undefined;
   /** A record's id, steady for as long as it lives: its member `id` by default. */

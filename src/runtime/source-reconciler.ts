@@ -71,6 +71,8 @@ export class SourceReconciler {
 
   /** Applies one change. Answers false when only a load can tell what it is. */
   async apply(message: unknown): Promise<boolean> {
+    // The feed says that it has lost something.
+    if (message instanceof Error) throw message;
     const change = message as Partial<SourceChange> | null | undefined;
     const id = idText(change?.id);
     if (id === undefined) {

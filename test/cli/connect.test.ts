@@ -74,13 +74,22 @@ describe("connect", () => {
     },
   );
 
-  it.each(["redis://h", "rediss://h", "valkey://h", "nats://h", "tls://h"])(
+  it.each(["redis://h", "rediss://h", "valkey://h/2"])(
+    "takes %s for the redis engine, and connects to nothing yet",
+    async (url) => {
+      expect((await connect(url)).name).toBe("redis");
+    },
+  );
+
+  it.each(["nats://h", "tls://h"])(
     "O5 says of %s that its engine is not part of this version, and which are",
     async (url) => {
       await expect(connect(url)).rejects.toMatchObject({
         code: "ENGINE_NOT_CONFIGURED",
         field: "url",
-        message: expect.stringMatching(/engine is not part of this version; those that are: memory, sqlite, postgres$/),
+        message: expect.stringMatching(
+          /engine is not part of this version; those that are: memory, sqlite, postgres, redis$/,
+        ),
       });
     },
   );

@@ -70,7 +70,7 @@ describe("the command line", () => {
   });
 
   it("O5 exits with 78 for an engine that is not part of this version and says which are", async () => {
-    const ended = await place.run(["stats", "--engine", "redis://host", "--json"]);
+    const ended = await place.run(["stats", "--engine", "nats://host", "--json"]);
     expect(ended.code).toBe(78);
     expect(failureIn(ended)).toMatchObject({ code: "ENGINE_NOT_CONFIGURED", field: "--engine" });
     expect(failureIn(ended).message).toContain("memory, sqlite");

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { placePrograms, programsOf } from "../../scripts/proof/page-programs.ts";
+import { startRedis } from "../../scripts/services/redis.ts";
 import { sharedPostgres } from "../servers/shared.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -17,7 +18,9 @@ const programs = programsOf("docs/coming-from.md");
 
 beforeAll(() => {
   placePrograms(folder, programs);
-  symlinkSync(join(root, "node_modules/pg"), join(folder, "node_modules/pg"));
+  for (const driver of ["pg", "ioredis"]) {
+    symlinkSync(join(root, "node_modules", driver), join(folder, "node_modules", driver));
+  }
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -27,9 +30,9 @@ async function run(args: readonly string[], env: Readonly<Record<string, string>
   return { out: out.trim().split("\n"), err };
 }
 
-async function runProgram(file: string) {
+async function runProgram(file: string, env: Readonly<Record<string, string>> = {}) {
   expect(programs.map((program) => program.file)).toContain(file);
-  return await run(["--conditions=source", file], { DATABASE_URL: await sharedPostgres() });
+  return await run(["--conditions=source", file], { DATABASE_URL: await sharedPostgres(), ...env });
 }
 
 test("B1 the program of outbox timers orders, reminds once and cancels in its own transactions", async () => {
@@ -56,6 +59,13 @@ test("A1 the program of bullmq-cron-scheduler schedules at once, later and by cr
     ],
     err: "",
   });
+});
+
+test("C9 the program of redis-distro-scheduler runs what its table and its channel say", async () => {
+  const redis = await startRedis();
+  onTestFinished(() => redis.close());
+  const { out, err } = await runProgram("redis-distro-scheduler.ts", { REDIS_URL: redis.url });
+  expect({ first: out[0], err }).toEqual({ first: "acme: to boss@acme.example", err: "" });
 });
 
 test("the programs have the right types", async () => {
