@@ -59,7 +59,16 @@ export {
 } from "./core/minimum-interval.ts";
 export { type NextTicksOptions, nextTicks } from "./core/next-ticks.ts";
 export type { Page, PageRequest } from "./core/page.ts";
-export type { Backoff, BackoffFunction, RetryContext, RetryOptions } from "./core/retry.ts";
+export {
+  type Backoff,
+  type BackoffFunction,
+  type ResolvedBackoff,
+  type RetryContext,
+  type RetryOptions,
+  type RetryPolicy,
+  resolveRetry,
+  retryDelayMs,
+} from "./core/retry.ts";
 export { cron, every, everyCalendar, except, once, type Rule, union } from "./core/rule.ts";
 export type { CatchUpPolicy, OverlapPolicy } from "./core/schedule.ts";
 export type { MigrationStep, SchemaDrift, SchemaState } from "./core/schema.ts";
@@ -73,7 +82,15 @@ export type { EventData, EventView } from "./runtime/event-view.ts";
 export type { JobEvent, ScheduleEvent, SchedulerEvents } from "./runtime/events.ts";
 export type { EventQuery, EventSelection, EventTail, EventTypeQuery } from "./runtime/events-client.ts";
 export type { ExplainRequest, Explanation, JobExplained, ScheduleExplained } from "./runtime/explainer.ts";
-export { type Context, type Handler, type HandlerFunction, handle } from "./runtime/handler.ts";
+export {
+  type Context,
+  type HandleOptions,
+  type Handler,
+  type HandlerFunction,
+  handle,
+  type Slots,
+  type WorkerHost,
+} from "./runtime/handler.ts";
 export type { JobPurge, JobQuery } from "./runtime/job-query.ts";
 export type { Enqueued, EnqueueItem, TimerName } from "./runtime/jobs-client.ts";
 export type { Counts, QueueLimits, QueueView, Stats } from "./runtime/queues-client.ts";

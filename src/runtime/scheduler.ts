@@ -26,12 +26,13 @@ import { ErrorLog } from "./error-log.ts";
 import { eventNames, type SchedulerEvents } from "./events.ts";
 import { EventsClient } from "./events-client.ts";
 import { type ExplainRequest, type Explanation, explain } from "./explainer.ts";
-import { type Handler, Registry } from "./handler.ts";
+import type { Handler } from "./handler.ts";
 import { Inserts } from "./inserts.ts";
 import { Janitor } from "./janitor.ts";
 import { type Enqueued, type EnqueueItem, JobsClient } from "./jobs-client.ts";
 import { QueuesClient, type Stats } from "./queues-client.ts";
 import { entropyFrom } from "./randomness.ts";
+import { Registry } from "./registry.ts";
 import { checkSources, type ScheduleSource } from "./schedule-source.ts";
 import { checkHandlers, checkOptions, checkRoles, type Role, type SchedulerOptions } from "./scheduler-options.ts";
 import { SchedulesClient } from "./schedules-client.ts";
@@ -40,7 +41,7 @@ import { StoreClock } from "./store-clock.ts";
 import { readTenant, TenantsClient } from "./tenants-client.ts";
 import { Ticker } from "./ticker.ts";
 import { TimersClient } from "./timers-client.ts";
-import { Worker } from "./worker.ts";
+import { Workers } from "./workers.ts";
 import { ownZoneData } from "./zone-data.ts";
 
 /** Each thing that stop waits for after its deadline has so long, in ms. */
@@ -48,7 +49,7 @@ const stopGraceMs = 1_000;
 
 /** The roles that were started. */
 interface Running {
-  readonly worker?: Worker;
+  readonly workers?: Workers;
   readonly ticker?: Ticker;
   readonly janitor?: Janitor;
   readonly sources: readonly SourceRunner[];
@@ -137,7 +138,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   handle(...handlers: readonly Handler[]): void {
     checkHandlers(handlers);
     this.#registry.add(handlers);
-    this.#running?.worker?.wake(0);
+    this.#running?.workers?.refresh();
   }
 
   /** Adds schedule sources, before start. @throws InvalidInputError */
@@ -250,9 +251,14 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
       throw new StoppedError("the scheduler was stopped while it was starting");
     }
     const running = this.#makeRoles(roles);
+    try {
+      running.workers?.start();
+    } catch (error) {
+      await unwatch?.();
+      throw error;
+    }
     this.#running = running;
     this.#unwatch = unwatch;
-    running.worker?.start();
     running.ticker?.start();
     running.janitor?.start();
     for (const source of running.sources) source.start();
@@ -282,7 +288,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     const running = this.#running;
     const sources = running?.sources.map((source) => source.stop()) ?? [];
     const others = Promise.all([running?.ticker?.stop(), running?.janitor?.stop(), ...sources]);
-    await Promise.all([running?.worker?.stop(timeoutMs), within(others)]);
+    await Promise.all([running?.workers?.stop(timeoutMs), within(others)]);
     await within(this.#inserts.idle());
     await within(this.#unwatch?.());
     this.#unwatch = undefined;
@@ -352,7 +358,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     return {
       ...(roles.has("worker")
         ? {
-            worker: new Worker({
+            workers: new Workers({
               ...shared,
               registry: this.#registry,
               name: worker?.name ?? `worker-${mintToken(this.#entropy())}`,
@@ -361,6 +367,7 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
               queues: worker?.queues,
               entropy: this.#entropy,
               redact: this.#options.redact,
+              stats: (filter) => this.stats(filter),
               enqueueFor: (tenant) => {
                 const { enqueue } = clientsOf(this.#host(tenant));
                 return (task, input, options) => enqueue(task, input, options);
@@ -377,22 +384,22 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
   }
 
   #onSignal(signal: Signal): void {
-    const { worker, ticker } = this.#running ?? {};
+    const { workers, ticker } = this.#running ?? {};
     switch (signal.kind) {
       case "wake": {
         const inMs = this.#storeClock.untilMs(signal.dueAt);
         // What is due within the estimate's own error is due.
-        if (worker?.serves(signal.queue) === true) worker.wake(inMs < 1 ? 0 : inMs);
+        workers?.wakeFor(signal.queue, inMs < 1 ? 0 : inMs);
         break;
       }
       case "tick":
         ticker?.wake(this.#storeClock.untilMs(signal.dueAt));
         break;
       case "cancel":
-        worker?.cancel(signal.id);
+        workers?.cancel(signal.id);
         break;
       case "changed":
-        worker?.wake(0);
+        workers?.wake(0);
         ticker?.wake(0);
     }
   }

@@ -18,6 +18,8 @@ export interface JobView {
   readonly createdAt: Date;
   readonly attempt: number;
   readonly failures: number;
+  /** Attempts in all, where the job says it itself; else its task's policy decides. */
+  readonly attemptsMax?: number;
   readonly key?: string;
   /** It waits for the key's current job to end. */
   readonly successor?: true;
@@ -57,6 +59,7 @@ export function viewJob(job: Job, now: Millis): JobView {
     createdAt: new Date(job.createdAt),
     attempt: job.attempt,
     failures: job.failures,
+    ...(job.attemptsMax === undefined ? {} : { attemptsMax: job.attemptsMax }),
     ...(job.key === undefined ? {} : { key: job.key }),
     ...(job.successor === true ? { successor: true } : {}),
     ...(job.schedule === undefined

@@ -11,17 +11,18 @@ import { Attempt, type AttemptHost } from "./attempt.ts";
 import type { Cancel, RuntimeClock } from "./clock.ts";
 import type { Emitter } from "./emitter.ts";
 import type { SchedulerEvents } from "./events.ts";
-import { type Context, delayOf, type Registry } from "./handler.ts";
+import { type Context, delayOf } from "./handler.ts";
 import { type Held, Leases } from "./leases.ts";
 import { Loop } from "./loop.ts";
 import { Prefetch } from "./prefetch.ts";
+import type { HandlerSet } from "./registry.ts";
 import { describeJob, Settler } from "./settler.ts";
 import type { StoreClock } from "./store-clock.ts";
 import { WaitingJobs } from "./waiting-jobs.ts";
 
 export interface WorkerOptions {
   readonly engine: Engine<never>;
-  readonly registry: Registry;
+  readonly registry: HandlerSet;
   readonly emitter: Emitter<SchedulerEvents>;
   readonly clock: RuntimeClock;
   readonly storeClock: StoreClock;
@@ -144,7 +145,7 @@ export class Worker {
   /** Whether this worker looks at the queue, as far as it knows. */
   serves(queue: string): boolean {
     const { registry, queues } = this.#options;
-    return (queues === undefined && registry.takesAny) || this.#queues().includes(queue);
+    return (queues === undefined && registry.takesAny && registry.owns(queue)) || this.#queues().includes(queue);
   }
 
   /** A job is asked to stop; nothing happens when it is not here. */
@@ -215,6 +216,7 @@ export class Worker {
     if (this.#draining || room <= 0 || this.#settler.unsettled >= this.#unsettledMax) return undefined;
     this.#woken = false;
     await this.#refreshQueues();
+    if (this.#queues().length === 0) return undefined;
     return this.#send(this.#lostClaim ?? this.#request(starts, room));
   }
 
@@ -324,8 +326,9 @@ export class Worker {
    * third of the lease, as others must not wait long for one that is merely slow.
    */
   #quarantined(): boolean {
-    const { storeClock, leaseMs } = this.#options;
-    const suspect = ({ crashes }: ClaimedJob) => crashes >= defaults.quarantineCrashes;
+    const { storeClock, leaseMs, registry } = this.#options;
+    const suspect = ({ crashes, task }: ClaimedJob) =>
+      crashes >= defaults.quarantineCrashes && registry.find(task)?.waits !== true;
     const since = storeClock.now() - leaseMs * defaults.extendShare;
     for (const { job, startedAt } of this.#running) if (suspect(job) && startedAt > since) return true;
     return this.#waiting.some(suspect);
@@ -355,7 +358,8 @@ export class Worker {
 
   #queues(): readonly string[] {
     const { registry, queues } = this.#options;
-    return queues ?? [...new Set([...registry.queues(), ...this.#knownQueues])];
+    const looksAt = queues ?? [...new Set([...registry.queues(), ...this.#knownQueues])];
+    return looksAt.filter((queue) => registry.owns(queue));
   }
 
   /** A handler of any task name looks at every queue there is. */
@@ -428,7 +432,7 @@ export class Worker {
       this.#settler.settle(job, plainPolicy, { kind: "unknown-task" }, now);
       return;
     }
-    if (crashedTooOften(job, handler.policy.retry)) {
+    if (handler.waits !== true && crashedTooOften(job, handler.policy.retry)) {
       this.#settler.settle(job, handler.policy, { kind: "crashed-too-often" }, now);
       return;
     }

@@ -13,6 +13,7 @@ import {
   type Scheduler,
   task,
 } from "punctual";
+import { type BullmqQueue, bullmqQueue } from "punctual/bullmq";
 import { defineConfig } from "punctual/config";
 import { type ConnectOptions, connect } from "punctual/connect";
 import { memory } from "punctual/memory";
@@ -78,4 +79,8 @@ export async function testIt(): Promise<TestScheduler<Database>> {
   if (database !== undefined) on.scheduler.using(database);
   return on;
 }
+export const queue: BullmqQueue = bullmqQueue("reports", { connection: "redis://127.0.0.1:6379" });
+export const delivering: Handler = queue.deliver(greet, { delay: "1s" });
+// @ts-expect-error a queue needs a connection
+bullmqQueue("reports", {});
 export const conformance = runConformance;
