@@ -7,10 +7,10 @@ import { renderTable } from "./report/table.ts";
 import { verdictsOf } from "./report/verdicts.ts";
 import { type Found, findSubjects, findWorkloads } from "./runner/discover.ts";
 import { type Result, resultOf } from "./runner/result.ts";
-import { closeServer } from "./runner/server.ts";
+import { closeServers, type RedisFsync } from "./runner/server.ts";
 import { playOnce } from "./runner/stage.ts";
 import type { Config } from "./runner/subject.ts";
-import type { Measure, Workload } from "./runner/workload.ts";
+import { isAble, type Measure, type Workload } from "./runner/workload.ts";
 
 interface Flags {
   readonly engines?: readonly string[];
@@ -23,6 +23,7 @@ interface Flags {
   readonly quiet?: true;
   readonly profile?: string;
   readonly scale: number;
+  readonly redisFsync: RedisFsync;
   readonly plant?: Plant;
 }
 
@@ -57,6 +58,11 @@ const flags = new Command("bench")
   .option("--quiet", "no progress line")
   .option("--profile <folder>", "writes a CPU profile of every process there")
   .option("--scale <factor>", "multiplies the numbers of jobs", positive, 1)
+  .addOption(
+    new Option("--redis-fsync <when>", "how often Redis writes its log through to the disk")
+      .choices(["always", "everysec", "no"])
+      .default("everysec"),
+  )
   .addOption(new Option("--plant <fault>", "a fault that the counts must find").choices(["lost", "doubled"]).hideHelp())
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : misuse))
   .parse()
@@ -117,6 +123,7 @@ async function measure(workload: Workload, found: Found, config: Config): Promis
           scale: flags.scale,
           plant: flags.plant,
           profile: flags.profile,
+          servers: flags,
           progress: (doing, done, total) => progress.say(doing, done, total),
         }),
       );
@@ -134,8 +141,7 @@ async function measure(workload: Workload, found: Found, config: Config): Promis
 
 for (const workload of workloads) {
   for (const found of subjects) {
-    const able = workload.needs.every((ability) => found.subject.abilities.includes(ability));
-    if (!able || (found.kind === "peer" && workload.oursOnly === true)) continue;
+    if (!isAble(found.subject, workload) || (found.kind === "peer" && workload.oursOnly === true)) continue;
     for (const config of found.subject.configs) {
       const result = await measure(workload, found, config);
       results.push(result);
@@ -146,13 +152,16 @@ for (const workload of workloads) {
     }
   }
 }
-await closeServer();
+await closeServers();
 
 const verdicts = results.flatMap((result) => {
   const found = subjects.find(({ subject }) => subject.name === result.subject);
   return found === undefined || found.kind === "peer" ? [] : verdictsOf(result, found, results);
 });
 console.log(`\n${renderTable(workloads, subjects, results, verdicts)}`);
+if (subjects.some(({ subject }) => subject.server === "redis")) {
+  console.log(`\nRedis kept an append-only file, appendfsync ${flags.redisFsync}.`);
+}
 // A peer that loses a job is a finding; one of ours that does is a failure.
 const failed = results.filter(({ ok, subject }) => !ok && engines.some((one) => nameOf(one) === subject));
 const below = verdicts.filter(({ kind, reached }) => kind === "floor" && reached === false);

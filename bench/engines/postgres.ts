@@ -1,7 +1,8 @@
 // Our PostgreSQL engine, in a database of its own on the run's server.
 import { openOurs } from "../runner/ours.ts";
-import { holdSnapshot, urlOf } from "../runner/postgres.ts";
+import { holdSnapshot } from "../runner/postgres.ts";
 import type { PeerSetting, Subject } from "../runner/subject.ts";
+import { urlOf } from "../runner/url.ts";
 
 /** In whichever setting it did better. */
 const graphile: PeerSetting = { name: "graphile-worker" };

@@ -1,7 +1,8 @@
 // graphile-worker on PostgreSQL. As it comes it fetches and completes jobs one at a time; at its best it does both in
 // batches and logs nothing.
-import { holdSnapshot, urlOf } from "../runner/postgres.ts";
+import { holdSnapshot } from "../runner/postgres.ts";
 import type { Pace, Subject } from "../runner/subject.ts";
+import { urlOf } from "../runner/url.ts";
 
 // The packages are installed under bench/peers alone, so the project must type-check without them: names in variables.
 const packages = { queue: "graphile-worker" };

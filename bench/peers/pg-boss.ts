@@ -1,7 +1,8 @@
 // pg-boss on PostgreSQL. As it comes a worker polls every two seconds and takes one job; at its best it is woken by
 // NOTIFY, takes large batches and goes on at once while they are full.
-import { holdSnapshot, urlOf } from "../runner/postgres.ts";
+import { holdSnapshot } from "../runner/postgres.ts";
 import type { Subject } from "../runner/subject.ts";
+import { urlOf } from "../runner/url.ts";
 
 // The packages are installed under bench/peers alone, so the project must type-check without them: names in variables.
 const packages = { queue: "pg-boss" };

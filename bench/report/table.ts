@@ -66,7 +66,8 @@ function ratioToBestPeer(
 
 function shown({ value, unit }: Result): string {
   if (value === null) return "none";
-  if (unit === "ms" || unit === "MB") return value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0);
+  if (unit === "ms" || unit === "MB" || unit === "bytes")
+    return value < 10 ? value.toFixed(2) : value.toFixed(value < 100 ? 1 : 0);
   if (value < 10) return value.toFixed(2);
   return value >= 10_000 ? `${(value / 1_000).toFixed(1)}k` : value.toFixed(0);
 }
@@ -111,20 +112,25 @@ const storeFigures = {
   walBytesPerJob: "WAL bytes",
   deadTuplesPerJob: "dead tuples made",
   deadTuplesLeftPerJob: "left by vacuum",
+  commandsPerJob: "commands",
+  memoryBytesPerJob: "bytes while it waits",
 } as const;
 
 /** What a job costs who runs it: CPU of our processes and of the server, and what the server writes and leaves. */
 function costs(results: readonly Result[]): string[] {
   const measured = results.filter(({ cpuUsPerJob }) => cpuUsPerJob !== null);
   if (measured.length === 0) return [];
-  const served = measured.some(({ storeCpuUsPerJob }) => storeCpuUsPerJob !== null);
-  const head = ["  workload", "", "client CPU us", "server CPU us", ...(served ? Object.values(storeFigures) : [])];
+  // Only what some server of the run tells.
+  const columns = Object.entries(storeFigures).filter(([name]) =>
+    measured.some(({ figures }) => Object.hasOwn(figures, name)),
+  );
+  const head = ["  workload", "", "client CPU us", "server CPU us", ...columns.map(([, heading]) => heading)];
   const rows = measured.map(({ workload, subject, config, cpuUsPerJob, storeCpuUsPerJob, figures }) => [
     `  ${workload}`,
     nameOf(subject, config),
     `${cpuUsPerJob}`,
     storeCpuUsPerJob === null ? "-" : `${storeCpuUsPerJob}`,
-    ...(served ? Object.keys(storeFigures).map((name) => figures[name]?.toLocaleString("en") ?? "-") : []),
+    ...columns.map(([name]) => figures[name]?.toLocaleString("en") ?? "-"),
   ]);
   return ["", "What a job costs (an embedded store's CPU is the client's):", ...aligned([head, ...rows]).split("\n")];
 }

@@ -1,7 +1,7 @@
 // The processes of one run, and the stores on a server that they are on: started when asked for, ended together.
 import { Actor, childFile } from "../process/actor.ts";
 import type { Plant } from "../process/desk.ts";
-import { createStore, type Store } from "./server.ts";
+import { createStore, type ServerSettings, type Store } from "./server.ts";
 import type { Config, Subject } from "./subject.ts";
 
 export interface CastOptions {
@@ -13,6 +13,7 @@ export interface CastOptions {
   readonly plant: Plant | undefined;
   /** Jobs that a worker process drains elsewhere before anything is measured. */
   readonly warmJobs: number;
+  readonly servers: ServerSettings;
   /** What a source file is run as. */
   fileOf(source: string): string;
   /** Flags of Node for a process of this name. */
@@ -56,8 +57,9 @@ export class Cast {
   }
 
   #openStore(): Promise<Store> | undefined {
-    if (this.#options.subject.server === undefined) return undefined;
-    const store = createStore();
+    const { subject, servers } = this.#options;
+    if (subject.server === undefined) return undefined;
+    const store = createStore(subject.server, servers);
     this.#stores.push(store);
     return store;
   }

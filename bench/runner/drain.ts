@@ -1,7 +1,7 @@
 // Fill a store, drain it with one worker process, prove the counts: W4 and its larger kin.
 import { problemsOf } from "../process/ledger.ts";
+import { drainCosts } from "./costs.ts";
 import { perSecond } from "./figures.ts";
-import type { StoreReading } from "./server.ts";
 import type { Tally } from "./subject.ts";
 import type { Measure, Stage } from "./workload.ts";
 
@@ -22,13 +22,14 @@ export interface Backlog {
 
 /** From the call that starts the worker, in a process that has opened the store, until it shows every job completed. */
 export async function playDrain(stage: Stage, { jobs, deferred = 0, snapshot = false }: Backlog): Promise<Measure> {
+  const empty = await stage.readStore();
   const producer = await stage.producer();
   stage.progress("filling", 0, jobs + deferred);
   if (deferred > 0) await producer.call("enqueueBulk", jobs, deferred, bulkSize, { at: Date.now() + 86_400_000 });
   stage.progress("filling", deferred, jobs + deferred);
   await producer.call("enqueueBulk", 0, jobs, bulkSize);
   // What the filling did to the server's tables is told when its sessions end.
-  const atRest = await stage.readStoreAtRest();
+  const filled = await stage.readStoreAtRest();
   const worker = await stage.worker();
   if (snapshot) await (await stage.bystander()).call("holdSnapshot");
   const before = await stage.readStore();
@@ -40,32 +41,13 @@ export async function playDrain(stage: Stage, { jobs, deferred = 0, snapshot = f
   return {
     value: perSecond(jobs, drained),
     cpuUsPerJob: drained.cpuUs / jobs,
-    ...costs(jobs, before, after, atRest, atLast),
+    ...drainCosts(jobs, jobs + deferred, [empty, filled, before, after, atLast]),
     count: drained.handled,
     problems: [
       ...stalls([drained]),
       ...problemsOf([drained.seen], jobs),
       ...tallyProblems(drained.tally, jobs, deferred),
     ],
-  };
-}
-
-/** What the drain of a job cost the store's server: CPU and WAL while it ran, row versions by what is told after it. */
-function costs(
-  jobs: number,
-  before: StoreReading | undefined,
-  after: StoreReading | undefined,
-  atRest: StoreReading | undefined,
-  atLast: StoreReading | undefined,
-): Pick<Measure, "storeCpuUsPerJob" | "figures"> {
-  if (before === undefined || after === undefined || atRest === undefined || atLast === undefined) return {};
-  return {
-    storeCpuUsPerJob: ((after.cpuMs - before.cpuMs) * 1_000) / jobs,
-    figures: {
-      walBytesPerJob: (after.walBytes - before.walBytes) / jobs,
-      deadTuplesPerJob: (atLast.deadTuples - atRest.deadTuples) / jobs,
-      deadTuplesLeftPerJob: atLast.deadTuplesLeft / jobs,
-    },
   };
 }
 

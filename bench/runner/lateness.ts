@@ -12,7 +12,7 @@ export async function playLateness(stage: Stage, jobs: number, spreadMs: number)
   const producer = await stage.producer();
   await worker.call("work", jobs, { stamps: true });
   // Long enough to have enqueued everything before the first due time.
-  const leadMs = stage.scaled(2_000, 500);
+  const leadMs = stage.scaled(4_000, 2_000);
   const due = { at: Date.now() + leadMs, spreadMs };
   const span = await producer.call("enqueueBulk", 0, jobs, bulkSize, due);
   const enqueuedAt = span.to + wallOfStamp();

@@ -1,11 +1,5 @@
-// What sessions on PostgreSQL share: their server's address, and a reader with an old snapshot.
+// What sessions on PostgreSQL share: a connection of their own, and a reader with an old snapshot.
 import pg from "pg";
-
-/** The address that the runner gives a subject which needs a server. @throws Error when there is none */
-export function urlOf(url: string | undefined): string {
-  if (url === undefined) throw new Error("this subject needs a server: its file must say which");
-  return url;
-}
 
 export async function createClient(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString });

@@ -7,6 +7,7 @@ import { type Compiled, compile } from "../process/compile.ts";
 import type { Plant } from "../process/desk.ts";
 import { Cast } from "./cast.ts";
 import type { Found } from "./discover.ts";
+import type { ServerSettings } from "./server.ts";
 import type { Config } from "./subject.ts";
 import type { Measure, Stage, Workload } from "./workload.ts";
 
@@ -19,6 +20,7 @@ export interface RunOptions {
   readonly plant: Plant | undefined;
   /** Folder for CPU profiles of the processes. */
   readonly profile: string | undefined;
+  readonly servers: ServerSettings;
   readonly progress: Stage["progress"];
 }
 
@@ -41,7 +43,7 @@ function compileOnce(): Compiled {
 
 /** Plays a workload once; everything it started has ended and its folder is gone when it answers. */
 export async function playOnce(options: RunOptions): Promise<Measure> {
-  const { found, config, workload, scale, plant, profile, progress } = options;
+  const { found, config, workload, scale, plant, profile, servers, progress } = options;
   const { subject, file } = found;
   const folder = await mkdtemp(join(tmpdir(), "punctual-bench-"));
   folders.add(folder);
@@ -50,7 +52,7 @@ export async function playOnce(options: RunOptions): Promise<Measure> {
   const scaled = (count: number, least = 10) => Math.max(least, Math.round(count * scale * share));
   const compiled = workload.compiled === true ? compileOnce() : undefined;
   const cast = new Cast({
-    ...{ subject, file, config, folder, plant },
+    ...{ subject, file, config, folder, plant, servers },
     warmJobs: workload.warmJobs === undefined ? 0 : scaled(workload.warmJobs),
     fileOf: (source) => compiled?.fileOf(source) ?? source,
     flagsOf: (name) => profileFlags(profile, `${workload.name}-${subject.name}-${name}`),

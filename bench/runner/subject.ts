@@ -1,5 +1,6 @@
 // The contract of what is measured: an engine of ours, or a peer. A file in bench/engines or bench/peers exports one
 // `subject`; nothing else has to know of it.
+import type { ServerKind } from "./server.ts";
 
 /** What a subject can do; a workload runs on the subjects that can do all it needs. */
 export type Ability =
@@ -61,6 +62,8 @@ export interface Pace {
   readonly registerMs?: number;
   /** How many rules are given to it in one call; 1,000 unless it says. */
   readonly registerSize?: number;
+  /** Multiplies the number of rules that are registered to be weighed: what one of them takes stays comparable. */
+  readonly rulesShare?: number;
 }
 
 export interface Subject {
@@ -72,7 +75,7 @@ export interface Subject {
   /** The package under bench/peers/node_modules that it needs. */
   readonly package?: string;
   /** The server that its store is on: one for the whole run, with a database for each run of a subject. */
-  readonly server?: "postgres";
+  readonly server?: ServerKind;
   readonly paces?: Readonly<Partial<Record<Config, Pace>>>;
   /** By workload name. */
   readonly targets?: Readonly<Record<string, Target>>;

@@ -1,7 +1,7 @@
 // The contract of a workload: a file in bench/workloads exports one `workload`; it is played on a stage of its own for
 // every subject and repeat.
 import type { Actor } from "../process/actor.ts";
-import type { StoreReading } from "./server.ts";
+import type { ServerKind, StoreReading } from "./server.ts";
 import type { Ability, Pace, Subject } from "./subject.ts";
 
 /** One measurement. */
@@ -44,14 +44,22 @@ export interface Stage {
   watch(doing: string, done: () => number, total: number): void;
 }
 
+/** Whether the workload is played on a subject. */
+export function isAble({ abilities, server }: Subject, workload: Workload): boolean {
+  const served = workload.server === undefined || workload.server === server;
+  return served && workload.needs.every((ability) => abilities.includes(ability));
+}
+
 export interface Workload {
   readonly name: string;
   readonly title: string;
-  readonly unit: "jobs/s" | "schedules/s" | "ms" | "MB";
+  readonly unit: "jobs/s" | "schedules/s" | "ms" | "MB" | "bytes";
   /** What the value is, where the unit leaves it open. */
   readonly valueIs?: string;
   readonly better: "more" | "less";
   readonly needs: readonly Ability[];
+  /** Only subjects on this server can do it. */
+  readonly server?: ServerKind;
   /** Runs only with --all or by its name: it takes long. */
   readonly long?: true;
   /** Peers are left out: it compares a subject with itself. */

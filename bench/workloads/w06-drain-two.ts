@@ -1,6 +1,7 @@
 // W6: 20,000 jobs drained by two worker processes on one store.
 import { setTimeout as sleep } from "node:timers/promises";
 import { problemsOf } from "../process/ledger.ts";
+import { storeCpu } from "../runner/costs.ts";
 import { bulkSize, stalls, tallyProblems, warmJobs } from "../runner/drain.ts";
 import { perSecond } from "../runner/figures.ts";
 import type { Workload } from "../runner/workload.ts";
@@ -16,6 +17,7 @@ export const workload: Workload = {
     const jobs = stage.scaled(20_000);
     await (await stage.producer()).call("enqueueBulk", 0, jobs, bulkSize);
     const workers = [await stage.worker(), await stage.worker("another")];
+    const before = await stage.readStore();
     await Promise.all(workers.map((worker) => worker.call("work", jobs)));
     const handled = () => workers.reduce((sum, worker) => sum + worker.handled, 0);
     stage.watch("draining", handled, jobs);
@@ -27,6 +29,7 @@ export const workload: Workload = {
     while (!isOver && handled() < jobs) await sleep(2);
     await Promise.all(workers.map((worker) => worker.call("allHandled")));
     const drains = await over;
+    const after = await stage.readStore();
     const from = Math.min(...drains.map((drain) => drain.from));
     // Whoever sees it first: the other may have been busy.
     const to = Math.min(...drains.map((drain) => drain.to));
@@ -34,6 +37,7 @@ export const workload: Workload = {
     return {
       value: perSecond(jobs, { from, to }),
       cpuUsPerJob: drains.reduce((sum, { cpuUs }) => sum + cpuUs, 0) / jobs,
+      ...storeCpu(jobs, before, after),
       count: drains.reduce((sum, { handled }) => sum + handled, 0),
       problems: [
         ...stalls(drains),

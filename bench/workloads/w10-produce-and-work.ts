@@ -1,5 +1,6 @@
 // W10: 50 producers and a worker at once for 10 s: jobs completed meanwhile; what is left is drained and counted.
 import { problemsOf } from "../process/ledger.ts";
+import { storeCpu } from "../runner/costs.ts";
 import { stalls, tallyProblems, warmJobs } from "../runner/drain.ts";
 import type { Workload } from "../runner/workload.ts";
 
@@ -20,6 +21,7 @@ export const workload: Workload = {
     const ms = stage.scaled(10_000, 200);
     const worker = await stage.worker();
     const producer = await stage.producer();
+    const before = await stage.readStore();
     await worker.call("work", jobsMax);
     const beganAt = performance.now();
     const seconds = () => Math.floor(Math.min(ms, performance.now() - beganAt) / 1_000);
@@ -27,11 +29,13 @@ export const workload: Workload = {
     const produced = await producer.call("enqueueFor", ms, 50);
     const handled = await worker.call("handledNow");
     const drained = await worker.call("drained", produced.count, 0, drainMs);
+    const after = await stage.readStore();
     const jobs = produced.count;
     const cpuUs = producer === worker ? drained.cpuUs : drained.cpuUs + produced.cpuUs;
     return {
       value: (handled / (produced.to - produced.from)) * 1_000,
       cpuUsPerJob: cpuUs / jobs,
+      ...storeCpu(jobs, before, after),
       count: drained.handled,
       problems: [
         ...stalls([drained]),
