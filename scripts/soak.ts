@@ -24,6 +24,13 @@ const proofs: readonly Proof[] = [
   { name: "postgres-outbox", command: ["--conditions=source", "scripts/proof/postgres-outbox.ts"] },
   { name: "postgres-plans", command: ["--conditions=source", "scripts/proof/postgres-plans.ts"] },
   { name: "postgres-rows", command: ["--conditions=source", "scripts/proof/postgres-rows.ts"] },
+  { name: "redis-chaos", command: ["--conditions=source", "scripts/proof/redis-chaos.ts", "--times", "20"] },
+  {
+    name: "redis-chaos with everysec",
+    command: ["--conditions=source", "scripts/proof/redis-chaos.ts", "--times", "20", "--fsync", "everysec"],
+  },
+  { name: "redis-failover", command: ["--conditions=source", "scripts/proof/redis-failover.ts", "--times", "20"] },
+  { name: "bullmq-deliveries", command: ["--conditions=source", "scripts/proof/bullmq-deliveries.ts"] },
   { name: "copy", command: ["--conditions=source", "scripts/proof/copy.ts"] },
   { name: "upgrade", command: ["--conditions=source", "scripts/proof/upgrade.ts"] },
   { name: "startup", command: ["--conditions=source", "scripts/proof/startup.ts"] },
@@ -33,6 +40,11 @@ const proofs: readonly Proof[] = [
   {
     name: "simulation over sqlite",
     command: ["--conditions=source", "scripts/proof/simulation.ts", "--seeds", "1-500", "--engine", "sqlite"],
+  },
+  { name: "fuzz", command: ["--conditions=source", "scripts/proof/fuzz.ts", "--sequences", "5000"] },
+  {
+    name: "fuzz of redis",
+    command: ["--conditions=source", "scripts/proof/fuzz.ts", "--engine", "redis", "--sequences", "5000"],
   },
   { name: "year", command: ["--conditions=source", "scripts/proof/year.ts"] },
   { name: "cron speed", command: ["--expose-gc", "bench/cron.ts"] },

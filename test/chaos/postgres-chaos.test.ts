@@ -1,7 +1,6 @@
 // Each fault of the PostgreSQL chaos proof once, with leases of 2 s; `npm run soak postgres-chaos` has them twenty times.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { playRound } from "../../scripts/proof/postgres/chaos-round.ts";
-import type { FaultName } from "../../scripts/proof/postgres/faults.ts";
+import { type FaultName, playRound } from "../../scripts/proof/postgres/faults.ts";
 import { type PostgresServer, startPostgres } from "../../scripts/services/postgres.ts";
 
 let server: PostgresServer;

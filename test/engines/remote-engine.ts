@@ -1,6 +1,8 @@
-// A process with SQLite engines of its own, which does what it is told over IPC; the other end is remote-process.ts.
+// A process with engines of its own, on files or Redis servers, which does what it is told over IPC; the other end is
+// remote-process.ts.
 import type { Engine } from "../../src/core/engine.ts";
 import type { HistoryOptions } from "../../src/core/history.ts";
+import { redis } from "../../src/engines/redis/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { TestClock } from "../../src/testing/conformance/harness.ts";
 import { type Call, decisionOf, type NamedFire, type Reply } from "./protocol.ts";
@@ -59,8 +61,15 @@ function reply(message: Reply): void {
   process.send?.(message);
 }
 
+/** Of a file's path, or of a server's URL with the prefix as its fragment. */
+function engineOf(store: string, options: HistoryOptions & { readonly clock: TestClock }): Engine {
+  if (!store.startsWith("redis:")) return sqlite(store, options);
+  const [url = "", prefix = ""] = store.split("#");
+  return redis(url, { prefix, ...options });
+}
+
 async function open(store: string, clock: TestClock, options: HistoryOptions): Promise<void> {
-  const engine = sqlite(store, { clock, ...options });
+  const engine = engineOf(store, { clock, ...options });
   opened.set(store, { engine, clock });
   await engine.open();
 }

@@ -105,7 +105,10 @@ function deriveJob(keys: ReadonlyMap<string, Contents>, derived: Derived, row: R
 
 /** A waiting job stands in its lane or among its queue's deferred ones: which of them, only a claim decides. */
 function derivePlace(keys: ReadonlyMap<string, Contents>, derived: Derived, { seq, job, lane, priority }: Row): void {
-  if (keys.get(`r:${lane}`)?.has(seq)) return derived.put(`r:${lane}`, seq, job.priority * priorityStep + job.dueAt);
+  if (keys.get(`r:${lane}`)?.has(seq)) {
+    derived.put(`r:${lane}`, seq, job.priority * priorityStep + job.dueAt);
+    return;
+  }
   derived.put(`d:${job.queue}`, `${seq}:${priority}:${lane}`, job.dueAt);
   derived.count(`l:${lane}`, "deferred");
 }

@@ -1,8 +1,13 @@
 // What happens between the looks of a step and its commit, each race played once for certain: another client does something
 // just before a script of this one.
 import { describe, expect, test } from "vitest";
+import { NotWrittenError } from "../../src/core/errors.ts";
 import { decideFiring } from "../../src/core/firing.ts";
+import { PartialFailure } from "../../src/core/partial-failure.ts";
+import { leaseOf } from "../../src/core/settling.ts";
+import type { Signal } from "../../src/core/signal.ts";
 import { jobStore } from "../../src/engines/redis/jobs.ts";
+import { queueStore } from "../../src/engines/redis/queues.ts";
 import { scheduleStore } from "../../src/engines/redis/schedules.ts";
 import { Steps } from "../../src/engines/redis/steps.ts";
 import type { Access } from "../../src/engines/redis/store.ts";
@@ -10,6 +15,7 @@ import {
   claimRequest,
   completion,
   definition,
+  failure,
   minuteMs,
   newJob,
   queue,
@@ -38,6 +44,7 @@ async function openPair() {
   const [store, other] = [await openStoreAt(url, options), await openStoreAt(url, options)];
   let meanwhile: Meanwhile | undefined;
   let runs = 0;
+  const told: Signal[] = [];
   const access: Access = {
     client: {
       prefix: store.client.prefix,
@@ -53,7 +60,10 @@ async function openPair() {
     },
     history: store.history,
     fired: store.fired,
-    tellHere: (signals) => store.tellHere(signals),
+    tellHere: (signals) => {
+      told.push(...signals);
+      store.tellHere(signals);
+    },
     testNow: store.testNow,
   };
   const storesOf = (of: Access) => {
@@ -65,6 +75,8 @@ async function openPair() {
     first: storesOf(access),
     second: storesOf(other),
     clock: options.clock,
+    told,
+    queues: queueStore(other),
     isConsistent: () => expectConsistent(server, options.prefix),
     meanwhile: (one: Meanwhile) => {
       meanwhile = one;
@@ -89,6 +101,17 @@ describe("between the looks of a step and its commit", () => {
     await isConsistent();
   });
 
+  test("J12: whoever waits for a place is told of one that is freed just as its queue is limited", async () => {
+    const { first, second, queues, told, meanwhile } = await openPair();
+    await insertJobs(second, [{ key: "a" }, {}]);
+    const [job] = await claim(second, { limit: 1 });
+    if (job === undefined) throw new Error("one is due");
+    const limit = () => queues.put([{ name: queue, concurrency: 1 }]);
+    meanwhile({ before: "steps.commit", what: limit });
+    await first.jobs.settle([completion(job)]);
+    expect(told).toContainEqual(expect.objectContaining({ kind: "wake", queue }));
+  });
+
   test("S7: a removal that cancels what has not started leaves alone what has just been claimed", async () => {
     const { first, second, clock, isConsistent, meanwhile } = await openPair();
     await second.schedules.put([schedulePut({})]);
@@ -100,6 +123,28 @@ describe("between the looks of a step and its commit", () => {
     expect(job).toMatchObject({ state: "active" });
     expect(job?.cancelRequested).not.toBe(true);
     await isConsistent();
+  });
+});
+
+describe("a claim", () => {
+  test("J15: one that arrives once its repeat has been answered takes nothing", async () => {
+    const { engine } = await openDeployment();
+    const request = claimRequest({ limit: 1 });
+    await engine.jobs.claim({ ...request, repeat: true });
+    await insertJobs(engine, [{}, {}, {}]);
+    expect((await engine.jobs.claim(request)).jobs).toEqual([]);
+    expect((await engine.jobs.claim({ ...request, repeat: true })).jobs).toHaveLength(1);
+    expect((await engine.jobs.claim(request)).jobs).toEqual([]);
+    expect((await claim(engine)).length).toBe(2);
+  });
+
+  test("J4: a job that was recovered is given, even if the server is lost right behind it", async () => {
+    const { first, second, clock, meanwhile } = await openPair();
+    const { id } = await insertJob(second);
+    await claimJob(second);
+    clock.advance(minuteMs);
+    meanwhile({ before: "jobs.claim", nth: 2, what: () => Promise.reject(new NotWrittenError("the store is away")) });
+    expect((await claim(first)).map((job) => job.id)).toEqual([id]);
   });
 });
 
@@ -140,4 +185,46 @@ describe("within one script", () => {
     expect(answer?.outcome).toBe("finished");
     await isConsistent();
   });
+});
+
+describe("of several things that are asked for at once", () => {
+  /** The store is away for every commit. */
+  const away = () => Promise.reject(new NotWrittenError("the store is away"));
+
+  test("O1 T5: inserts that are stored are answered so, when others of the call cannot be", async () => {
+    const { first, meanwhile } = await openPair();
+    const known = newJob();
+    await first.jobs.insert([{ jobs: [known] }]);
+    meanwhile({ before: "steps.commit", what: away });
+    const plain = newJob();
+    const failed = await first.jobs.insert([{ jobs: [plain] }, { jobs: [known, newJob()] }]).catch((error) => error);
+    expect(failed).toBeInstanceOf(PartialFailure);
+    expect((failed as PartialFailure).each).toMatchObject([{ answer: { outcome: "inserted" } }, {}]);
+    expect(await first.jobs.get(plain.id)).toBeDefined();
+  });
+
+  test("O1 J3: what is settled or extended is answered so, when others of the call cannot be", async () => {
+    const { first, meanwhile } = await openPair();
+    await insertJobs(first, [{}, {}, {}]);
+    const [one, two, three] = await claim(first);
+    if (one === undefined || two === undefined || three === undefined) throw new Error("three are due");
+    meanwhile({ before: "steps.commit", what: away });
+    const extended = await first.jobs
+      .extend([{ lease: leaseOf(one) }, { lease: leaseOf(two), progress: 50 }], minuteMs)
+      .catch((error) => error);
+    expect((extended as PartialFailure).each).toMatchObject([{ answer: "held" }, {}]);
+    meanwhile({ before: "steps.commit", what: away });
+    const settled = await first.jobs.settle([completion(one), failure(two), completion(three)]).catch((error) => error);
+    const done = { answer: { outcome: "settled", state: "completed" } };
+    expect((settled as PartialFailure).each).toMatchObject([done, {}, done]);
+  });
+});
+
+test("S8: a schedule that cannot be read stops ticking where no events are kept, too", async () => {
+  const { engine, server, key, clock } = await openDeployment({ retention: { events: 0 } });
+  await engine.schedules.put([schedulePut()]);
+  clock.advance(minuteMs);
+  await server.hset(key("schedules"), `${tenant}\nreport`, "1|{");
+  await fire(engine);
+  expect((await engine.schedules.fire({ limit: 10, decide: decideFiring })).nextDueAt).toBe(undefined);
 });

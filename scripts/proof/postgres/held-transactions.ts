@@ -6,8 +6,8 @@ import { createScheduler, every, handle, hasCode, type Scheduler, task } from "p
 import { connect } from "punctual/connect";
 import type { Engine, Extension } from "../../../src/core/engine.ts";
 import { leaseOf } from "../../../src/core/settling.ts";
+import { keepsAll } from "../chaos/load.ts";
 import { type CallTimes, SettleTimes, type TimedCalls, timeCalls } from "./held-load.ts";
-import { keepsAll } from "./load.ts";
 import { heldName, LockWatch } from "./lock-watch.ts";
 
 /** What became of it. */

@@ -6,8 +6,8 @@ import { writeFileSync } from "node:fs";
 import pg from "pg";
 import { createScheduler, handle, type TransactionScheduler } from "punctual";
 import { connect } from "punctual/connect";
-import { Journal } from "./effects.ts";
-import { keepsAll } from "./load.ts";
+import { Journal } from "../chaos/effects.ts";
+import { keepsAll } from "../chaos/load.ts";
 import { isCrash, type OutboxProcess, orderShare, shares, ship } from "./outbox-orders.ts";
 
 /** Where in a transaction the process may end itself. */

@@ -9,10 +9,10 @@ import pg from "pg";
 import { connect } from "punctual/connect";
 import type { Engine } from "../../../src/core/engine.ts";
 import { allPages } from "../all-pages.ts";
+import { readEffects } from "../chaos/effects.ts";
+import { keepsAll } from "../chaos/load.ts";
 import { startScript } from "../child.ts";
 import { doubled } from "../tick-account.ts";
-import { readEffects } from "./effects.ts";
-import { keepsAll } from "./load.ts";
 import type { OutboxProcess } from "./outbox-orders.ts";
 
 /** What it came to. */

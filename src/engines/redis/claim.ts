@@ -25,8 +25,8 @@ export async function claimJobs(steps: Steps, request: ClaimRequest): Promise<Cl
   for (let followed = 0; ; followed++) {
     // Beyond so many nothing is followed up: the rest is the next claim's.
     const starts = followed < followedMax ? request.starts : 0;
-    const repeat = request.repeat === true && followed === 0;
-    const reply = await callScript(steps, { ...request, starts, repeat });
+    const begin = request.repeat === true ? part.repeat : part.first;
+    const reply = await callScript(steps, { ...request, starts }, followed === 0 ? begin : part.more);
     const now = Number(reply[0]);
     if (reply[1] === "jobs") return await answerOf(steps, request, now, reply);
     if (reply[1] === "again") {
@@ -40,15 +40,30 @@ export async function claimJobs(steps: Steps, request: ClaimRequest): Promise<Cl
     }
     const recovered = await recover(steps, request, job);
     if (recovered === undefined) continue;
-    const look = await callScript(steps, { ...request, limit: 0, repeat: false });
-    return { ...standingOf(look), jobs: [recovered] };
+    return { ...(await lookOn(steps, request)), jobs: [recovered] };
+  }
+}
+
+/** What a script's call is of its claim. One whose repeat has been answered takes nothing, should it arrive late. */
+const part = { first: 0, repeat: 1, more: 2 } as const;
+
+/** How the queues stand once a job has been recovered. The claim has been made, whatever becomes of this look. */
+async function lookOn(steps: Steps, request: ClaimRequest): Promise<Omit<ClaimAnswer, "jobs">> {
+  try {
+    return standingOf(await callScript(steps, { ...request, limit: 0 }, part.more));
+  } catch {
+    return { nextDueAt: 0, paused: [], limited: [] };
   }
 }
 
 type Answered = readonly [now: string, kind: string, ...Reply[]];
 
-async function callScript({ access }: Steps, request: ClaimRequest): Promise<Answered> {
-  const { claimId, worker, leaseMs, limit, starts, bytesMax, wants, repeat } = request;
+async function callScript(
+  { access }: Steps,
+  request: Omit<ClaimRequest, "repeat">,
+  which: (typeof part)[keyof typeof part],
+): Promise<Answered> {
+  const { claimId, worker, leaseMs, limit, starts, bytesMax, wants } = request;
   return (await access.client.run(claimScript, [
     access.testNow(),
     claimId,
@@ -57,7 +72,7 @@ async function callScript({ access }: Steps, request: ClaimRequest): Promise<Ans
     limit,
     starts,
     bytesMax,
-    repeat === true ? 1 : 0,
+    which,
     access.history.auditsAll && access.history.eventAgeMsMax > 0 ? 1 : 0,
     ...wants.flatMap((want) => [want.queue, want.limit]),
   ])) as unknown as Answered;
@@ -86,7 +101,8 @@ async function answerOf(steps: Steps, request: ClaimRequest, now: Millis, reply:
       steps.access.fired.claimed(job);
     }
   }
-  if (damaged.length > 0) await endDamaged(steps, damaged);
+  // The others have been claimed, and those that cannot be ended now are when their leases end.
+  if (damaged.length > 0) await endDamaged(steps, damaged).catch(() => {});
   return { ...standingOf(reply), jobs };
 }
 

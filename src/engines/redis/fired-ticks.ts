@@ -1,6 +1,6 @@
 // What this process knows to have fired, beside the store: by its own steps, by the jobs it was given, and by what others
-// publish where there are replicas. A server that takes over from another may lack the last writes of that one; a schedule
-// that stands before what is known here is moved on, and fires nothing twice (S2).
+// publish. A server that takes over from another, or comes back from a power cut, may lack its last writes; a schedule that
+// stands before what is known here is moved on, and fires nothing twice (S2).
 import type { Millis } from "../../core/clock.ts";
 import { tickJobId } from "../../core/id.ts";
 import type { Job } from "../../core/job.ts";

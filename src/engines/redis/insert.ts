@@ -4,7 +4,7 @@ import type { Millis } from "../../core/clock.ts";
 import type { Insert, InsertAnswer } from "../../core/engine.ts";
 import { Gatherer } from "../../core/gatherer.ts";
 import { dueInstant, type NewJob } from "../../core/job.ts";
-import { answersOf } from "../../core/partial-failure.ts";
+import { answersOf, type Outcome, outcomesOf } from "../../core/partial-failure.ts";
 import { isWorthSending, type Signal } from "../../core/signal.ts";
 import { insertTogether } from "../../core/steps/insert.ts";
 import { newJobParts } from "./rows.ts";
@@ -13,6 +13,9 @@ import type { Steps } from "./steps.ts";
 
 /** Jobs of one script, at most. */
 const batchMax = 1_000;
+
+/** Larger inputs count as several jobs, so that no script is much larger than a thousand times this. */
+const charactersPerJob = 8_192;
 
 /** Scripts on their way at once, at most: while one runs, the next gathers. */
 const inFlightMax = 2;
@@ -25,7 +28,7 @@ export class Inserter {
   constructor(steps: Steps) {
     this.#steps = steps;
     this.#plain = new Gatherer((inserts) => insertPlain(steps, inserts), {
-      sizeOf: ({ jobs }) => jobs.length,
+      sizeOf: ({ jobs }) => Math.max(jobs.length, charactersOf(jobs) / charactersPerJob),
       sizeMax: batchMax,
       inFlightMax,
       soon: process.nextTick,
@@ -43,6 +46,12 @@ export class Inserter {
       settled.map((one) => (one.status === "fulfilled" ? { answer: one.value } : { error: one.reason })),
     );
   }
+}
+
+function charactersOf(jobs: readonly NewJob[]): number {
+  let characters = 0;
+  for (const { input } of jobs) characters += input.length;
+  return characters;
 }
 
 /** The script knows the limit on the number of jobs, and no other. */
@@ -66,14 +75,16 @@ async function insertPlain(steps: Steps, inserts: readonly Insert[]): Promise<In
   const made = inserts.filter((_, index) => took[index] === 1).flatMap(({ jobs }) => jobs);
   steps.access.tellHere(wakesOf(made, now));
   const left = inserts.filter((_, index) => took[index] !== 1);
-  const careful = left.length === 0 ? [] : await insertCarefully(steps, left);
-  return inserts.map((insert, index): InsertAnswer => {
-    if (took[index] !== 1) return careful[left.indexOf(insert)] as InsertAnswer;
-    return {
-      outcome: "inserted",
-      jobs: insert.jobs.map(({ id, due }) => ({ outcome: "created", id, dueAt: dueInstant(due, now) })),
-    };
+  if (left.length === inserts.length) return insertCarefully(steps, left);
+  // Those that the script has stored are stored, whatever becomes of the others.
+  const careful = await outcomesOf(left.length, () => insertCarefully(steps, left));
+  let next = 0;
+  const outcomes = inserts.map(({ jobs }, index): Outcome<InsertAnswer> => {
+    if (took[index] !== 1) return careful[next++] as Outcome<InsertAnswer>;
+    const created = jobs.map(({ id, due }) => ({ outcome: "created" as const, id, dueAt: dueInstant(due, now) }));
+    return { answer: { outcome: "inserted", jobs: created } };
   });
+  return answersOf(outcomes);
 }
 
 /** One for each queue, with the earliest instant. */
@@ -88,27 +99,31 @@ function wakesOf(jobs: readonly NewJob[], now: Millis): Signal[] {
 }
 
 async function insertCarefully(steps: Steps, inserts: readonly Insert[]): Promise<InsertAnswer[]> {
-  const answers: InsertAnswer[] = [];
-  for (const some of inChunks(inserts)) {
-    const inserted = await steps.run(
-      (names) => {
-        for (const { jobs } of some) {
-          for (const job of jobs) {
-            names.fresh.add(job.id);
-            names.slot(job);
-            names.tenants.add(job.tenant);
-            if (job.idempotency !== undefined) names.usedKey(job.tenant, job.idempotency.key);
-          }
+  const chunks = inChunks(inserts);
+  const [only] = chunks;
+  if (only !== undefined && chunks.length === 1) return insertChunk(steps, only);
+  const outcomes: Outcome<InsertAnswer>[] = [];
+  for (const some of chunks) outcomes.push(...(await outcomesOf(some.length, () => insertChunk(steps, some))));
+  return answersOf(outcomes);
+}
+
+function insertChunk(steps: Steps, inserts: readonly Insert[]): Promise<InsertAnswer[]> {
+  return steps.run(
+    (names) => {
+      for (const { jobs } of inserts) {
+        for (const job of jobs) {
+          names.fresh.add(job.id);
+          names.slot(job);
+          names.tenants.add(job.tenant);
+          if (job.idempotency !== undefined) names.usedKey(job.tenant, job.idempotency.key);
         }
-      },
-      (workspace) =>
-        some.map(({ jobs, guardrails }) =>
-          insertTogether(workspace, jobs, workspace.guardrails(jobs[0]?.tenant ?? "", guardrails)),
-        ),
-    );
-    answers.push(...inserted);
-  }
-  return answers;
+      }
+    },
+    (workspace) =>
+      inserts.map(({ jobs, guardrails }) =>
+        insertTogether(workspace, jobs, workspace.guardrails(jobs[0]?.tenant ?? "", guardrails)),
+      ),
+  );
 }
 
 /** Inserts of some hundred jobs together; a single one may have more. */

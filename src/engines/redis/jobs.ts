@@ -1,6 +1,7 @@
 // Jobs in Redis: the contract's JobStore. What is plain is one script; all else is a step of core.
 import type { Change, ChangeAnswer, ExtendOutcome, Extension, JobStore } from "../../core/engine.ts";
 import type { Guardrails } from "../../core/guardrails.ts";
+import { answersOf, type Outcome, outcomesOf } from "../../core/partial-failure.ts";
 import { changeJob } from "../../core/steps/change.ts";
 import { extendLease } from "../../core/steps/extend.ts";
 import type { Names } from "../../core/workspace/names.ts";
@@ -55,7 +56,7 @@ async function extendAll(steps: Steps, extensions: readonly Extension[], leaseMs
   const isPlain = ({ progress, log }: Extension) => progress === undefined && (log === undefined || log.length === 0);
   const plain = extensions.filter(isPlain);
   const reporting = extensions.filter((extension) => !isPlain(extension));
-  const answers = new Map<Extension, ExtendOutcome>();
+  const answers = new Map<Extension, Outcome<ExtendOutcome>>();
   if (plain.length > 0) {
     const args = plain.flatMap(({ lease: { id, queue, attempt, token, ref }, started }) => [
       typeof ref === "number" ? seqText(ref) : "",
@@ -66,16 +67,22 @@ async function extendAll(steps: Steps, extensions: readonly Extension[], leaseMs
       started === true ? 1 : 0,
     ]);
     const reply = (await access.client.run(extendScript, [access.testNow(), leaseMs, ...args])) as readonly string[];
-    for (const [index, extension] of plain.entries()) answers.set(extension, outcomes[reply[index] ?? "l"] ?? "lost");
+    for (const [index, extension] of plain.entries()) {
+      answers.set(extension, { answer: outcomes[reply[index] ?? "l"] ?? "lost" });
+    }
   }
   if (reporting.length > 0) {
-    const extended = await steps.run(
-      (names) => {
-        for (const { lease } of reporting) names.jobs.add(lease.id);
-      },
-      (workspace) => reporting.map((extension) => extendLease(workspace, extension, leaseMs)),
-    );
-    for (const [index, extension] of reporting.entries()) answers.set(extension, extended[index] ?? "lost");
+    const report = () =>
+      steps.run(
+        (names) => {
+          for (const { lease } of reporting) names.jobs.add(lease.id);
+        },
+        (workspace) => reporting.map((extension) => extendLease(workspace, extension, leaseMs)),
+      );
+    if (plain.length === 0) return await report();
+    // Leases that were extended are extended, whatever becomes of the others.
+    const extended = await outcomesOf(reporting.length, report);
+    for (const [index, extension] of reporting.entries()) answers.set(extension, extended[index] ?? { answer: "lost" });
   }
-  return extensions.map((extension) => answers.get(extension) ?? "lost");
+  return answersOf(extensions.map((extension) => answers.get(extension) ?? { answer: "lost" }));
 }

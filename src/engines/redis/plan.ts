@@ -34,7 +34,7 @@ export interface Beside {
   readonly claim: MadeClaim | undefined;
   /** Who had due schedules in hand, and has them no more. */
   readonly inHand: string | undefined;
-  /** Told to other processes where the server has replicas. */
+  /** Told to other processes. */
   readonly fired: readonly Fired[];
 }
 
@@ -69,7 +69,9 @@ export function planOf(
     return [texts.add(JSON.stringify(event)), tenant, schedule, job, type === "tick:fired" ? 1 : 0];
   });
   const signals = workspace.signals.map((signal) => texts.add(JSON.stringify(signal)));
-  const written = jobs.length + schedules.length + slots.length + used.length + events.length + signals.length;
+  const { broken } = reading.due;
+  const changes = [jobs, schedules, slots, used, events, signals, broken];
+  const written = changes.reduce((sum, { length }) => sum + length, 0);
   if (written === 0 && spend === undefined) return undefined;
   const plan = {
     checks: [...reading.checks, ...roomChecks(workspace, reading)],
@@ -80,7 +82,7 @@ export function planOf(
     used,
     events,
     signals,
-    undue: reading.due.broken.map((ref) => [scheduleName(ref), ref.tenant]),
+    undue: broken.map((ref) => [scheduleName(ref), ref.tenant]),
     totals: totalsOf(workspace),
     completedMax: history.completedCountMax,
     endedMax: history.endedCountMax,

@@ -1,6 +1,7 @@
 // Settling attempts. Completions of jobs that have neither key nor schedule end in one script, by number and lease; all
 // else, and what that script does not take, goes the way of core's steps.
 import type { SettleAnswer } from "../../core/engine.ts";
+import { answersOf, type Outcome, outcomesOf } from "../../core/partial-failure.ts";
 import type { Settlement } from "../../core/settling.ts";
 import { settleJob } from "../../core/steps/settle.ts";
 import { seqText } from "./row-head.ts";
@@ -25,12 +26,15 @@ export async function settleAll(steps: Steps, settlements: readonly Settlement[]
   }
   if (done.size === settlements.length) return settlements.map(() => completed);
   const left = settlements.filter((one) => !done.has(one));
-  const answers: SettleAnswer[] = [];
+  if (done.size === 0 && left.length <= batchMax) return await settleCarefully(steps, left);
+  // What is settled is settled, whatever becomes of the others.
+  const careful: Outcome<SettleAnswer>[] = [];
   for (let from = 0; from < left.length; from += batchMax) {
-    answers.push(...(await settleCarefully(steps, left.slice(from, from + batchMax))));
+    const some = left.slice(from, from + batchMax);
+    careful.push(...(await outcomesOf(some.length, () => settleCarefully(steps, some))));
   }
-  let next = 0;
-  return settlements.map((one) => (done.has(one) ? completed : (answers[next++] ?? { outcome: "unknown" })));
+  const outcomes = new Map(left.map((one, index) => [one, careful[index]]));
+  return answersOf(settlements.map((one) => outcomes.get(one) ?? { answer: completed }));
 }
 
 async function completePlain(steps: Steps, settlements: readonly Settlement[]): Promise<readonly number[]> {

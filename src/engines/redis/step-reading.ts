@@ -102,6 +102,8 @@ export class Reading {
     });
     each(wanted.queues, queues, (queue, text) => {
       loaded.limitedQueues.set(queue, text !== null && isLimiting(parsedJson(text)));
+      // A limit that comes meanwhile has somebody wait for the place that the step frees.
+      this.#check(asRead("queues", queue, text));
     });
   }
 

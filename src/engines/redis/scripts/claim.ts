@@ -437,7 +437,8 @@ local function lookAhead(one)
 end`;
 
 /**
- * ARGV: now, claim id, worker, lease in ms, most jobs, how many start at once, most input bytes, 1 for a repeat, 1 to audit,
+ * ARGV: now, claim id, worker, lease in ms, most jobs, how many start at once, most input bytes, 0 for the first call of a
+ * claim, 1 for a repeat, 2 where the claim goes on, 1 to audit,
  * then per wanted queue its name and limit. Answers now, what it is, and:
  * "jobs": next due or "", 1 when slots are wanted, paused queues, limited queues, then number and base of each job;
  * "again": number, base and overlay of each job of the same claim; "recover": the same of the job whose lease has ended and
@@ -471,9 +472,13 @@ if ARGV[8] == '1' then
     end
   end
   if #answer > 2 then return answer end
+elseif ARGV[8] == '0' and call('EXISTS', P .. 'c:' .. claimId) == 1 then
+  -- Its repeat has been answered: nobody would hear of what it takes.
+  return { nowText, 'jobs', '', 0, {}, {} }
 end
 -- A server whose memory is full lets nothing grow, if it is the first that a script does: what is there can be worked off.
 call('DEL', P .. 'none')
+if ARGV[8] == '1' then call('SET', P .. 'c:' .. claimId, '', 'PX', math.max(60000, math.ceil(2 * leaseMs))) end
 for _, one in ipairs(open) do promote(one.queue, ${promotedMax}) end
 local answer
 if starts >= 1 and most >= 1 then

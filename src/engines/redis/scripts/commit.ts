@@ -230,14 +230,8 @@ if plan.claim then
 end
 for _, one in pairs(trimmed) do trim(one[1], one[2], one[2] == 'c' and plan.completedMax or plan.endedMax) end
 if plan.inHand and call('GET', P .. 'firing') == plan.inHand then call('DEL', P .. 'firing') end
--- A replica that takes over may lack this write: what has fired is known beside the store too.
-if plan.told then
-  local replication = redis.pcall('INFO', 'replication')
-  -- A backlog is kept as soon as there was a replica, and for an hour after it has gone.
-  if type(replication) == 'string' and string.find(replication, 'repl_backlog_active:1', 1, true) then
-    call('PUBLISH', P .. 'signals', ARGV[plan.told])
-  end
-end
+-- A server that takes over, or comes back, may lack this write: what has fired is known beside the store too.
+if plan.told then call('PUBLISH', P .. 'signals', ARGV[plan.told]) end
 for tenant in pairs(freed) do tenantFreed(tenant) end
 for _, signal in ipairs(plan.signals) do others[#others + 1] = ARGV[signal] end
 arrangeLanes()

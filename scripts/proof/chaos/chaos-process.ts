@@ -2,14 +2,14 @@
 // unhandled rejection ends it, as Node does, with a code other than 0 and words on stderr.
 // Usage: chaos-process.ts JSON of ChaosProcess
 import { createScheduler, type PunctualError } from "punctual";
-import { connect } from "punctual/connect";
 import { Journal } from "./effects.ts";
 import { type ChaosProcess, keepsAll, loadHandlers, Producer } from "./load.ts";
+import { engineAt } from "./place.ts";
 
-async function runProcess({ mode, url, folder, audit, leaseMs, queues }: ChaosProcess): Promise<void> {
+async function runProcess({ mode, place, folder, audit, leaseMs, queues }: ChaosProcess): Promise<void> {
   const journal = new Journal(folder);
   const scheduler = createScheduler({
-    engine: await connect(url, { retention: keepsAll, audit }),
+    engine: await engineAt(place, { retention: keepsAll, audit }),
     handlers: loadHandlers(journal),
     worker: { lease: leaseMs, concurrency: 10, queues },
   });

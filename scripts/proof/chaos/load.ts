@@ -14,6 +14,7 @@ import {
   task,
 } from "punctual";
 import type { Journal } from "./effects.ts";
+import type { Place } from "./place.ts";
 
 /** What a producer's job carries: who asked, and his how manieth request it is. */
 export interface Request {
@@ -24,7 +25,7 @@ export interface Request {
 /** What a process of a chaos proof is told. */
 export interface ChaosProcess {
   readonly mode: "producer" | "worker";
-  readonly url: string;
+  readonly place: Place;
   readonly folder: string;
   readonly audit: "changes" | "all";
   readonly leaseMs: number;

@@ -1,25 +1,23 @@
-// Where a round of chaos is played: a database of its own on a private server, a proxy before it, processes under load,
-// and a scheduler in this process that looks and enqueues but runs nothing.
+// Where a round of chaos is played: a store of its own, processes under load, and a scheduler in this process that looks and
+// enqueues but runs nothing.
 import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createScheduler, type Scheduler } from "punctual";
-import { connect } from "punctual/connect";
 import type { Engine } from "../../../src/core/engine.ts";
-import type { PostgresServer } from "../../services/postgres.ts";
 import { type Child, startScript } from "../child.ts";
 import { type Effect, readEffects } from "./effects.ts";
-import { type ChaosProcess, keepsAll } from "./load.ts";
-import { CuttingProxy } from "./proxy.ts";
+import type { Ground } from "./ground.ts";
+import type { ChaosProcess } from "./load.ts";
 
 const script = fileURLToPath(new URL("chaos-process.ts", import.meta.url));
 
 /** Every worker's lease: shorter than the outages that it is to meet. */
 export const leaseMs = 2_000;
 /** How long any condition may take; far more than it does. */
-const patienceMs = 60_000;
+const patienceMs = 90_000;
 
 export interface ChaosChild extends Child {
   readonly pid: number;
@@ -29,51 +27,36 @@ export interface ChaosChild extends Child {
   isOver: boolean;
 }
 
-export interface StageOptions {
-  readonly audit: "changes" | "all";
-  /** Whether the processes reach the server by way of the proxy. */
-  readonly throughProxy: boolean;
-}
-
-export class ChaosStage {
-  readonly server: PostgresServer;
-  readonly proxy: CuttingProxy;
-  readonly engine: Engine<never>;
+export class ChaosStage<out G extends Ground> {
+  readonly ground: G;
   readonly scheduler: Scheduler<never>;
   readonly children: ChaosChild[] = [];
   readonly folder = mkdtempSync(join(tmpdir(), "punctual-chaos-"));
-  readonly #options: StageOptions;
-  /** As the processes are told it. */
-  readonly #url: string;
+  /** When what was not yet safe was lost, in ms since 1970; told by a fault that may lose something. */
+  lostAt: number | undefined;
+  readonly #audit: "changes" | "all";
 
-  private constructor(
-    server: PostgresServer,
-    proxy: CuttingProxy,
-    engine: Engine<never>,
-    url: string,
-    options: StageOptions,
-  ) {
-    this.server = server;
-    this.proxy = proxy;
-    this.engine = engine;
-    this.scheduler = createScheduler({ engine });
-    this.#options = options;
-    this.#url = options.throughProxy ? proxy.urlFor(url) : url;
+  private constructor(ground: G, audit: "changes" | "all") {
+    this.ground = ground;
+    this.scheduler = createScheduler({ engine: ground.engine });
+    this.#audit = audit;
   }
 
-  /** A stage on a new database; the schema is there, and nothing runs. */
-  static async set(server: PostgresServer, options: StageOptions): Promise<ChaosStage> {
-    const url = await server.newDatabase();
-    const engine = await connect(url, { retention: keepsAll, audit: options.audit });
-    const stage = new ChaosStage(server, await CuttingProxy.before(url), engine, url, options);
+  /** A stage on a new store; its tables or keys are there, and nothing runs. */
+  static async set<G extends Ground>(ground: G, audit: "changes" | "all"): Promise<ChaosStage<G>> {
+    const stage = new ChaosStage(ground, audit);
     await stage.scheduler.stats();
     return stage;
   }
 
+  get engine(): Engine<never> {
+    return this.ground.engine;
+  }
+
   /** Starts a process; resolves when it serves. */
   async start(mode: ChaosProcess["mode"], queues: readonly string[] = ["default"]): Promise<ChaosChild> {
-    const { audit } = this.#options;
-    const told: ChaosProcess = { mode, url: this.#url, folder: this.folder, audit, leaseMs, queues };
+    const { folder } = this;
+    const told: ChaosProcess = { mode, place: this.ground.place, folder, audit: this.#audit, leaseMs, queues };
     const words = openSync(join(this.folder, `stderr-${this.children.length}`), "w");
     const child = startScript(script, [JSON.stringify(told)], { stdio: ["ignore", "ignore", words] });
     closeSync(words);
@@ -127,7 +110,7 @@ export class ChaosStage {
     for (const { process } of this.children) process.kill("SIGKILL");
     await Promise.all(this.children.map(({ ended }) => ended));
     await this.scheduler.stop({ timeout: 1_000 });
-    await this.proxy.close();
+    await this.ground.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
