@@ -73,6 +73,11 @@ export interface Engine<Tx = never> {
    * run, the next claim is on its way. An engine inside the process would hold up its event loop with so many.
    */
   readonly travels?: boolean;
+  /**
+   * Calls are done in the order in which they were made, however far the store is: a claim that follows an insert finds its
+   * jobs, and need not wait for its answer.
+   */
+  readonly inOrder?: boolean;
   /** The same contract inside the caller's open transaction: nothing is seen, and nobody woken, before it commits. */
   using?(
     tx: Tx,

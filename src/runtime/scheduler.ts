@@ -110,7 +110,12 @@ export class Scheduler<Tx = never> implements TransactionScheduler, AsyncDisposa
     this.#leaseMs = parseDuration(options.worker?.lease ?? defaults.leaseMs, "worker.lease", { minMs: 100 });
     this.#registry.add(options.handlers ?? []);
     this.#sources = checkSources(options.sources ?? []);
-    this.#inserts = new Inserts(this.#engine as unknown as Engine<never>);
+    // Where calls are done in their order the claim for a job leaves right behind it, without waiting to hear of it.
+    const wake = (queue: string) => this.#running?.workers?.wakeFor(queue, 0);
+    this.#inserts = new Inserts(
+      this.#engine as unknown as Engine<never>,
+      this.#engine.inOrder === true ? wake : undefined,
+    );
     const host = this.#host(undefined);
     this.jobs = new JobsClient(host);
     this.timers = new TimersClient(host, this.jobs);

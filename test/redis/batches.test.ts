@@ -180,3 +180,13 @@ test("J5: jobs that come due for a thousand tenants at once are promoted and sha
   }
   expect(got.size).toBe(3_000);
 });
+
+test(
+  "T5: 30,000 plain jobs of one insert go in together: more arguments than a call's stack holds",
+  patience,
+  async () => {
+    const { engine } = await openDeployment();
+    await engine.jobs.insert([{ jobs: Array.from({ length: 30_000 }, () => newJob()) }]);
+    expect((await laneCounts(engine)).waiting).toBe(30_000);
+  },
+);

@@ -15,9 +15,10 @@ import { redisStores } from "../fuzz/stores.ts";
 import { sharedRedis } from "../servers/shared.ts";
 import { Random } from "../simulation/random.ts";
 import { expectConsistent, inconsistencies } from "./consistency.ts";
+import { drain } from "./drain.ts";
 import { fastClock } from "./fast-clock.ts";
 import { openDeployment } from "./opened.ts";
-import { Account, activeMax, drain, pendingMax, setUp, work } from "./workload.ts";
+import { Account, activeMax, pendingMax, setUp, work } from "./workload.ts";
 
 const patience = { timeout: 120_000 };
 const seeds = (process.env["PUNCTUAL_TEST_SEEDS"] ?? "1,2,3,4").split(",").map(Number);

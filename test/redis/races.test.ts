@@ -1,11 +1,13 @@
 // What happens between the looks of a step and its commit, each race played once for certain: another client does something
 // just before a script of this one.
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { startRedis } from "../../scripts/services/redis.ts";
 import { NotWrittenError } from "../../src/core/errors.ts";
 import { decideFiring } from "../../src/core/firing.ts";
 import { PartialFailure } from "../../src/core/partial-failure.ts";
 import { leaseOf } from "../../src/core/settling.ts";
 import type { Signal } from "../../src/core/signal.ts";
+import { redis } from "../../src/engines/redis/index.ts";
 import { jobStore } from "../../src/engines/redis/jobs.ts";
 import { queueStore } from "../../src/engines/redis/queues.ts";
 import { scheduleStore } from "../../src/engines/redis/schedules.ts";
@@ -22,6 +24,7 @@ import {
   schedulePut,
   secondMs,
   tenant,
+  triggerDecision,
 } from "../../src/testing/conformance/builders.ts";
 import { claim, claimJob, fire, insertJob, insertJobs, listJobs } from "../../src/testing/conformance/calls.ts";
 import { TestClock } from "../../src/testing/conformance/harness.ts";
@@ -158,6 +161,32 @@ describe("within one script", () => {
     expect(jobs).toHaveLength(2);
     await expectConsistent(server, key("").slice(1, -2));
     expect(await claim(engine)).toHaveLength(3);
+  });
+
+  test("N5: a log that takes no more events stops a change before anything of it is written", async () => {
+    const { engine, server, key } = await openDeployment();
+    const { id } = await insertJob(engine);
+    await engine.jobs.change([{ name: { id }, change: { kind: "reschedule", due: { afterMs: minuteMs } } }]);
+    await server.xadd(key("events"), "1000000-1", "e", JSON.stringify({ type: "x", tenant, at: 0 }));
+    const cancel = () => engine.jobs.change([{ name: { id }, change: { kind: "cancel" } }]);
+    await expect(cancel()).rejects.toThrow();
+    expect((await engine.jobs.get(id))?.state).toBe("pending");
+    await server.xdel(key("events"), "1000000-1");
+    await expectConsistent(server, key("").slice(1, -2));
+  });
+
+  test("T6: who may not publish is answered all the same, and leaves nothing half done", async () => {
+    const server = await startRedis({});
+    onTestFinished(() => server.close());
+    await server.command("ACL", "SETUSER", "mute", "on", ">word", "~*", "resetchannels", "+@all");
+    const engine = redis(server.url.replace("://", "://mute:word@"));
+    onTestFinished(() => engine.close());
+    await engine.open();
+    await insertJobs(engine, [{}, { key: "a" }]);
+    await engine.schedules.put([schedulePut()]);
+    await engine.schedules.fire({ limit: 1, decide: triggerDecision("now"), only: [{ tenant, id: "report" }] });
+    expect(await claim(engine)).toHaveLength(3);
+    await expectConsistent(clientOf(server.url), "punctual");
   });
 
   test("J10: jobs that end and are trimmed at once stand in no index", async () => {

@@ -4,7 +4,7 @@ import type { Engine, FireAnswer } from "../../src/core/engine.ts";
 import { LimitExceededError } from "../../src/core/errors.ts";
 import { decideFiring } from "../../src/core/firing.ts";
 import { type Entropy, mintJobId, mintToken } from "../../src/core/id.ts";
-import { type ClaimedJob, isFinished, type NewJob } from "../../src/core/job.ts";
+import type { ClaimedJob, NewJob } from "../../src/core/job.ts";
 import { leaseOf, type Settlement } from "../../src/core/settling.ts";
 import {
   cancellation,
@@ -261,32 +261,4 @@ async function purge({ engine, random }: Client): Promise<void> {
 async function limits({ engine, random }: Client): Promise<void> {
   await engine.queues.put([{ name: random.pick(queues), paused: random.chance(0.3) }]);
   await engine.tenants.put([{ id: random.pick(["acme", "beta"]), weight: random.between(1, 3) }]);
-}
-
-/** Nothing more is done by anyone: all that is left is worked off, and nothing may be. @returns what is left nevertheless */
-export async function drain({ engine, pass }: Pick<Client, "engine" | "pass">, accepted: Iterable<string>) {
-  const left: string[] = [];
-  const stored = (await engine.schedules.list({}, { limit: 100 })).items;
-  await engine.schedules.put(
-    stored.map(({ tenant, id, definition: of }) => schedulePut({ tenant, id, definition: of, enabled: false })),
-  );
-  await engine.queues.put([...queues, "*"].map((name) => ({ name, paused: false })));
-  for (let round = 0, idle = 0; idle < 3 && round < 2_000; round++) {
-    const wants = queues.map((queue) => ({ queue, limit: 50 }));
-    const { jobs } = await engine.jobs.claim(claimRequest({ wants, leaseMs: secondMs }));
-    await engine.jobs.settle(jobs.map((job) => completion(job)));
-    idle = jobs.length === 0 ? idle + 1 : 0;
-    if (jobs.length === 0) pass(60 * secondMs);
-  }
-  for (const { tenant, id, held } of (await engine.schedules.list({}, { limit: 100 })).items) {
-    if (held !== undefined) left.push(`S5 ${tenant} ${id} holds the tick ${held.tick}`);
-  }
-  for (const { id } of (await engine.jobs.list({ states: ["pending", "active"] }, { limit: 100 })).items) {
-    left.push(`J1 ${id} never ends`);
-  }
-  for (const id of accepted) {
-    const job = await engine.jobs.get(id);
-    if (job !== undefined && !isFinished(job.state)) left.push(`J1 ${id} is ${job.state}`);
-  }
-  return left;
 }

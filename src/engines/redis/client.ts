@@ -59,14 +59,15 @@ export class ConnectedClient implements Client {
     const { known } = this.#connection;
     // The last one is no key: it tells whoever reads the slow log which script it was.
     const keys = [...this.#keys, this.prefix + name];
+    // Lists go as they are, and the driver unfolds them: the stack has no room for a large batch.
     const load = () => {
       known.add(sha);
-      return driver.call("eval", text, keys.length, ...keys, ...args);
+      return driver.call("eval", text, keys.length, keys, args);
     };
     // The first time on a connection its text goes along: nothing that is called later can overtake it for want of it.
     if (!known.has(sha)) return await load();
     try {
-      return await driver.call("evalsha", sha, keys.length, ...keys, ...args);
+      return await driver.call("evalsha", sha, keys.length, keys, args);
     } catch (error) {
       if (refusalOf(error) !== "NOSCRIPT") throw error;
       // Somebody has flushed the server's scripts, or another server of a cluster answers.

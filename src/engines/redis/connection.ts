@@ -9,7 +9,8 @@ export interface Driver {
   readonly status: string;
   connect(): Promise<unknown>;
   disconnect(reconnect?: boolean): void;
-  call(command: string, ...args: (string | number)[]): Promise<unknown>;
+  /** Lists among the arguments are unfolded. */
+  call(command: string, ...args: (string | number | readonly (string | number)[])[]): Promise<unknown>;
   pipeline(commands: unknown[][]): { exec(): Promise<[error: Error | null, result: unknown][] | null> };
   on(event: string, listener: (error: Error) => void): unknown;
   off(event: string, listener: (error: Error) => void): unknown;

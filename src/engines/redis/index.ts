@@ -94,6 +94,7 @@ function composed(store: Store): Engine {
     transfer: transferStore(store),
     migrations: migrationStore(store),
     travels: true,
+    inOrder: true,
     open: () => store.open(),
     close: () => store.close(),
     watch: (onSignal) => store.watch(onSignal),

@@ -7,10 +7,14 @@ import { Missing, type Names } from "../../core/workspace/names.ts";
 import type { Workspace } from "../../core/workspace/workspace.ts";
 import { fire } from "./firing.ts";
 import { getSchedule, listSchedules } from "./schedule-listing.ts";
+import { scheduleName } from "./schedule-rows.ts";
 import type { Steps } from "./steps.ts";
 
 /** Schedules that are saved or removed in one step, at most. */
-const batchMax = 1_000;
+const batchMax = 250;
+
+/** Steps on their way at once: while the server writes one, the next is decided. */
+const inFlightMax = 3;
 
 export function scheduleStore(steps: Steps): ScheduleStore {
   const { access } = steps;
@@ -23,15 +27,25 @@ export function scheduleStore(steps: Steps): ScheduleStore {
   };
 }
 
-async function inBatches<Item, Answer>(
+/** In batches, several at once; one after the other where a schedule is named twice. */
+async function inBatches<Item extends ScheduleRef, Answer>(
   items: readonly Item[],
   work: (some: readonly Item[]) => Promise<Answer[]>,
 ): Promise<Answer[]> {
-  const answers: Answer[] = [];
-  for (let from = 0; from < items.length; from += batchMax) {
-    answers.push(...(await work(items.slice(from, from + batchMax))));
-  }
-  return answers;
+  if (items.length <= batchMax) return work(items);
+  const batches = Array.from({ length: Math.ceil(items.length / batchMax) }, (_, index) =>
+    items.slice(index * batchMax, (index + 1) * batchMax),
+  );
+  const isNamedOnce = new Set(items.map(scheduleName)).size === items.length;
+  const answers: Answer[][] = [];
+  let next = 0;
+  const workOn = async () => {
+    for (let index = next++; index < batches.length; index = next++) answers[index] = await work(batches[index] ?? []);
+  };
+  // All of them end before one that fails is told: nothing is written after the call.
+  const ended = await Promise.allSettled(Array.from({ length: isNamedOnce ? inFlightMax : 1 }, workOn));
+  for (const one of ended) if (one.status === "rejected") throw one.reason;
+  return answers.flat();
 }
 
 function putAll(steps: Steps, puts: readonly SchedulePut[], given: Guardrails | undefined): Promise<PutAnswer[]> {

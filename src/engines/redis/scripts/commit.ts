@@ -201,6 +201,8 @@ export const commitScript = script(
   placing,
   settings,
   `
+-- First, as a log or a counter that a foreign hand has damaged stops it here, with nothing half done.
+appendAll(plan.events)
 for _, job in ipairs(plan.jobs) do save(job) end
 for _, slot in ipairs(plan.slots) do
   if slot[2] == '\\t' then call('HDEL', P .. 'slots', slot[1]) else call('HSET', P .. 'slots', slot[1], slot[2]) end
@@ -214,7 +216,6 @@ for _, used in ipairs(plan.used) do
   call('HSET', P .. 'idempotency', used[1], ARGV[used[2]])
   call('ZADD', P .. 'idempotencyEnds', text(used[3]), used[1])
 end
-appendAll(plan.events)
 trimEvents(#plan.events, plan.eventAgeMs)
 for _, total in ipairs(plan.totals) do count(laneOf(total[1], total[2]), total[3], total[4]) end
 if spend then
@@ -231,7 +232,7 @@ end
 for _, one in pairs(trimmed) do trim(one[1], one[2], one[2] == 'c' and plan.completedMax or plan.endedMax) end
 if plan.inHand and call('GET', P .. 'firing') == plan.inHand then call('DEL', P .. 'firing') end
 -- A server that takes over, or comes back, may lack this write: what has fired is known beside the store too.
-if plan.told then call('PUBLISH', P .. 'signals', ARGV[plan.told]) end
+if plan.told then redis.pcall('PUBLISH', P .. 'signals', ARGV[plan.told]) end
 for tenant in pairs(freed) do tenantFreed(tenant) end
 for _, signal in ipairs(plan.signals) do others[#others + 1] = ARGV[signal] end
 arrangeLanes()

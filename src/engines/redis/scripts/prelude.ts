@@ -85,7 +85,8 @@ local function send()
     list[#list + 1] = '{"kind":"wake","queue":' .. cjson.encode(queue) .. ',"dueAt":' .. text(dueAt) .. '}'
   end
   if ticks ~= nil then list[#list + 1] = '{"kind":"tick","dueAt":' .. text(ticks) .. '}' end
-  if #list > 0 then call('PUBLISH', P .. 'signals', '[' .. table.concat(list, ',') .. ']') end
+  -- Who may not publish is not told of that here: what has been written is written, and polls find it.
+  if #list > 0 then redis.pcall('PUBLISH', P .. 'signals', '[' .. table.concat(list, ',') .. ']') end
 end`;
 
 /** Lanes: numbers, names, counters; and the chunked indexes that listings page through. */
