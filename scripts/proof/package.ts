@@ -41,7 +41,7 @@ const { values: flags } = parseArgs({
  * Exceeded on purpose only: raise them together with what is added. All comes in two kinds of module, and all but the suite with maps: of it the
  * conformance suite is 0.7 MB and the testing kit 0.3 MB, which only tests load; the PostgreSQL engine is 1.1 MB.
  */
-const limits = { packedBytes: 1_250_000, unpackedBytes: 5_000_000, installedBytes: 5_300_000, dependencies: 2 };
+const limits = { packedBytes: 1_450_000, unpackedBytes: 6_000_000, installedBytes: 6_300_000, dependencies: 2 };
 
 const folder = mkdtempSync(join(tmpdir(), "punctual-package-"));
 process.once("exit", () => {

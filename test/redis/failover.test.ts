@@ -27,7 +27,7 @@ interface Ground {
 async function begin(): Promise<Ground> {
   const failover = await startRedisFailover();
   const clock = new TestClock();
-  const ending: (() => Promise<unknown> | void)[] = [];
+  const ending: (() => unknown)[] = [];
   onTestFinished(async () => {
     for (const end of ending) await end();
     await failover.close();

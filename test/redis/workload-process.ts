@@ -5,7 +5,7 @@ import { fastClock } from "./fast-clock.ts";
 import { Account, work } from "./workload.ts";
 
 const [url = "", prefix = "", seed = "", begin = ""] = process.argv.slice(2);
-const account = new Account();
+const account = new Account({ knowsAll: false });
 const engine = redis(url, { prefix, clock: fastClock(Number(begin)), retention: { completedCountMax: 20 } });
 await engine.open();
 process.send?.("works");

@@ -22,7 +22,7 @@ import {
 import type { Random } from "../simulation/random.ts";
 
 export const queues = ["mail", "calls", "limited"] as const;
-export const tenants = ["acme", "beta", "guarded", "capped"] as const;
+const tenants = ["acme", "beta", "guarded", "capped"] as const;
 const keys = ["a", "b", "c"] as const;
 const overlaps = ["skip", "queue", "replace", "allow"] as const;
 
@@ -43,18 +43,28 @@ export async function setUp({ tenants: records, queues: limits }: Engine): Promi
 export class Account {
   /** Jobs that were accepted. */
   readonly accepted = new Set<string>();
+  /** Jobs whose insert was made again: one that has ended meanwhile, and of which nothing was kept, is made anew (J15). */
+  readonly repeated = new Set<string>();
   /** Jobs in some client's hands; a lease may be in two, and be over. */
   readonly held: ClaimedJob[] = [];
   readonly contradictions: string[] = [];
   readonly done = new Map<string, number>();
   readonly #claims = new Map<string, string>();
   readonly #settled = new Set<string>();
+  readonly #ended = new Set<string>();
   readonly #ticks = new Set<string>();
+  readonly #knowsAll: boolean;
+
+  /** @param knowsAll whether all that is inserted goes through this account; else another process may insert again */
+  constructor({ knowsAll }: { readonly knowsAll: boolean }) {
+    this.#knowsAll = knowsAll;
+  }
 
   claimed(jobs: readonly ClaimedJob[]): void {
     for (const job of jobs) {
       const name = `${job.id} attempt ${job.attempt}`;
-      if (this.#claims.has(name)) this.contradictions.push(`J2 ${name} was given twice`);
+      const isAnew = this.repeated.has(job.id) || (!this.#knowsAll && this.#ended.has(name));
+      if (this.#claims.has(name) && !isAnew) this.contradictions.push(`J2 ${name} was given twice`);
       this.#claims.set(name, job.token);
       this.held.push(job);
     }
@@ -64,6 +74,7 @@ export class Account {
     if (answer !== "settled") return;
     const name = `${lease.id} attempt ${lease.attempt}`;
     if (this.#claims.get(name) !== lease.token) this.contradictions.push(`J3 ${name} was settled by a stranger`);
+    this.#ended.add(name);
     // The exact repeat of what ended a job is told that it is settled, whatever it says.
     this.#settled.add(`${name} ${outcome}`);
   }
@@ -148,7 +159,10 @@ async function insert(client: Client): Promise<void> {
   });
   const answers = await engine.jobs.insert(inserts);
   // A call whose answer was lost is made again.
-  if (random.chance(0.1)) await engine.jobs.insert(inserts);
+  if (random.chance(0.1)) {
+    for (const { jobs } of inserts) for (const { id } of jobs) account.repeated.add(id);
+    await engine.jobs.insert(inserts);
+  }
   for (const answer of answers) {
     if (answer.outcome === "inserted") for (const { id } of answer.jobs) account.accepted.add(id);
   }

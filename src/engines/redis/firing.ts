@@ -135,6 +135,12 @@ function deciding(request: FireRequest, find: (workspace: Workspace, reading: Re
     if (madeOf !== reading) {
       steps = undefined;
       madeOf = reading;
+      for (const { definition, incarnation } of found) {
+        if ((request.overlap ?? definition.overlap) !== "allow") continue;
+        // Nobody looks at its other jobs, of which there may be very many.
+        reading.loaded.unfinished.set(incarnation, []);
+        reading.loaded.partly.add(incarnation);
+      }
       const wanted = new Names();
       nameUnfinished(wanted, found, request);
       if ([...wanted.incarnations].some((incarnation) => !reading.loaded.unfinished.has(incarnation))) {
@@ -154,10 +160,9 @@ function deciding(request: FireRequest, find: (workspace: Workspace, reading: Re
 }
 
 function nameTouched(names: Names, steps: readonly FireStep[]): void {
-  for (const { from, insert, cancel, operationJob } of steps) {
+  for (const { insert, cancel, operationJob } of steps) {
     for (const { id } of insert) names.fresh.add(id);
     for (const id of cancel) names.jobs.add(id);
-    if (insert.length > 0) names.someOf.add(from.incarnation);
     if (operationJob === undefined) continue;
     names.jobs.add(operationJob);
     names.fired.add(operationJob);

@@ -32,10 +32,14 @@ export class Reading {
   /** Unfinished jobs of schedules, as they were when all of these were listed. */
   readonly #listed = new Map<JobId, Unfinished["state"]>();
   readonly #access: Access;
+  readonly #assumesNew: boolean;
+  #hasAssumed = false;
   #now: Millis | undefined;
 
-  constructor(access: Access) {
+  /** @param assumesNew jobs that are about to be inserted stand nowhere yet, as a commit then compares */
+  constructor(access: Access, { assumesNew }: { readonly assumesNew: boolean }) {
     this.#access = access;
+    this.#assumesNew = assumesNew;
   }
 
   /** The instant of the step: that of its first look. */
@@ -47,6 +51,11 @@ export class Reading {
   /** @param now of a look before all others */
   begin(now: Millis): void {
     this.#now ??= now;
+  }
+
+  /** Whether jobs were taken to be new without a look. */
+  get hasAssumed(): boolean {
+    return this.#hasAssumed;
   }
 
   /** What must be as it was read. */
@@ -65,7 +74,9 @@ export class Reading {
     const { loaded } = this;
     // No more than the jobs that are known end in the step: of so many and one, one is left.
     const enough = Math.max(names.jobs.size, loaded.jobs.size) + 1;
-    const { fresh, incarnations } = names;
+    const fresh = this.#assumesNew ? [] : names.fresh;
+    if (this.#assumesNew) for (const id of names.fresh) this.#assumeNew(id);
+    const { incarnations } = names;
     const wanted = {
       jobs: [...names.jobs, ...fresh],
       replacedBy: [...names.replacedBy, ...fresh],
@@ -79,6 +90,7 @@ export class Reading {
       fired: [...names.fired],
       queues: [...names.queues],
     };
+    if (this.#now !== undefined && Object.values(wanted).every((list) => list.length === 0)) return;
     const request = JSON.stringify({ ...wanted, enough });
     const reply = await this.#access.client.run(loadScript, [this.#now ?? this.#access.testNow(), request]);
     const [now, jobs, replacedBy, slots, some, all, schedules, tenants, counts, used, fired, queues] =
@@ -135,6 +147,12 @@ export class Reading {
       if (!loaded.unfinished.has(incarnation)) related.someOf.add(incarnation);
     }
     return related.slots.size + related.schedules.size + related.someOf.size === 0 ? undefined : related;
+  }
+
+  #assumeNew(id: JobId): void {
+    this.#hasAssumed = true;
+    if (!this.loaded.jobs.has(id)) this.#job(id, null);
+    if (!this.loaded.replacedBy.has(id)) this.#replaced(id, null);
   }
 
   #job(id: JobId, found: FoundJob | null): void {

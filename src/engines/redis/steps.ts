@@ -69,17 +69,18 @@ export class Steps {
     const { repeats = repeatsMax } = request;
     for (let tries = 0; tries <= repeats; tries++) {
       if (tries > 2) await sleep(Math.random() * Math.min(waitMsMax, tries));
-      const written = await this.#try(request);
+      // Ids of new jobs are not looked up the first time: the commit finds one that is taken.
+      const written = await this.#try(request, tries === 0);
       if (written !== undefined) return written;
     }
     throw new Moved("others wrote to the same jobs or schedules again and again");
   }
 
   /** Undefined when something has moved. */
-  async #try<T>(request: StepRequest<T>): Promise<Written<T> | undefined> {
+  async #try<T>(request: StepRequest<T>, isFirst: boolean): Promise<Written<T> | undefined> {
     const { hint, look, decide, spend, claim, inHand, fires } = request;
     const { client, history } = this.access;
-    const reading = new Reading(this.access);
+    const reading = new Reading(this.access, { assumesNew: isFirst });
     await look?.(reading);
     let names = new Names();
     hint(names, reading);
@@ -108,6 +109,8 @@ export class Steps {
         inHand,
         fired,
       });
+      // What was taken for granted is compared by a commit only.
+      if (plan === undefined && reading.hasAssumed) return undefined;
       if (plan === undefined) {
         if (inHand !== undefined && reading.due.found.length > 0) await client.run(releaseDueScript, [now, inHand]);
         return { answer, now, wrote: false };
