@@ -4,7 +4,7 @@ import { fillStore } from "../../scripts/proof/filled-store.ts";
 import type { Engine } from "../../src/core/engine.ts";
 import { positionOf, type TransferItem, textOf } from "../../src/core/transfer.ts";
 import { memory } from "../../src/engines/memory/index.ts";
-import { completion, minuteMs, queue, tenant } from "../../src/testing/conformance/builders.ts";
+import { claimRequest, completion, minuteMs, queue, tenant } from "../../src/testing/conformance/builders.ts";
 import {
   activeJob,
   changeJob,
@@ -122,8 +122,11 @@ describe("transfers in Redis", () => {
     await fill(from.engine, (ms) => from.clock.advance(ms));
     await writeAll(to.engine, await readAll(from.engine));
     to.clock.advance(from.clock.now() - to.clock.now());
-    // What has come due is ready in both.
-    await Promise.all([from.engine.jobs.stats({}), to.engine.jobs.stats({})]);
+    // What has come due is ready in both, once a claim has looked.
+    for (const { engine } of [from, to]) {
+      const wants = (await engine.queues.list()).map(({ name }) => ({ queue: name, limit: 0 }));
+      await engine.jobs.claim(claimRequest({ wants, limit: 0, starts: 0 }));
+    }
     const [expected, found] = [await contents(from), await contents(to)];
     for (const name of new Set([...Object.keys(expected), ...Object.keys(found)])) {
       expect({ [name]: found[name] }).toEqual({ [name]: expected[name] });
