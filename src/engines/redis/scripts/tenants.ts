@@ -49,6 +49,14 @@ local function save(tenant, json, limited)
   call('HSET', P .. 'tenants', tenant, text(1 + call('HINCRBY', P .. 'meta', 'rev', 1)) .. '|' .. json)
   call('ZADD', P .. 'tenantNames', 0, tenant)
   tenantRecords, limitedTenants = {}, nil
+  -- A rate that is lifted forgets what it has counted; another one counts what is within its own period.
+  local record, window = tenantRecord(tenant), call('HGET', P .. 't:' .. tenant, 'window')
+  if window and record and type(record.rate) == 'table' then
+    local _, live = rateAllowance(record.rate, readWindow(window))
+    call('HSET', P .. 't:' .. tenant, 'window', windowText(live))
+  elseif window then
+    call('HDEL', P .. 't:' .. tenant, 'window')
+  end
   if limited == '1' and tenantRoom(tenant) == 0 then
     call('HSET', P .. 't:' .. tenant, 'passedOver', '1')
   else
