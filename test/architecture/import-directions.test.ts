@@ -39,7 +39,8 @@ const soundTree: Readonly<Record<string, string>> = {
   "src/engines/memory/index.ts": `import { job } from "../../core/job.ts"; export const memory = job;`,
   "src/engines/sqlite/index.ts": `import { jobs } from "./jobs.ts"; export const sqlite = jobs;`,
   "src/engines/sqlite/jobs.ts": `import { DatabaseSync } from "node:sqlite"; export const jobs = DatabaseSync;`,
-  "src/engines/postgres/index.ts": `import pg from "pg"; export const postgres = pg;`,
+  "src/remote/within.ts": `import { job } from "../core/job.ts"; export const within = job;`,
+  "src/engines/postgres/index.ts": `import pg from "pg"; import { within } from "../../remote/within.ts"; export const postgres = [pg, within];`,
   "src/http/handler.ts": `import { job } from "../core/job.ts"; import { worker } from "../runtime/worker.ts"; export const h = [job, worker];`,
   "src/cli/main.ts": `import { Command } from "commander"; import { connect } from "../connect.ts"; export const c = [Command, connect];`,
   "src/testing/index.ts": `import { memory } from "../engines/memory/index.ts"; export const testing = memory;`,
@@ -57,7 +58,13 @@ function check(changes: Readonly<Record<string, string>>) {
 const core = "src/core/lease.ts";
 const runtime = "src/runtime/worker.ts";
 const sqlite = "src/engines/sqlite/jobs.ts";
+const remote = "src/remote/within.ts";
 const planted: readonly (readonly [fact: string, file: string, text: string, rule: Rule])[] = [
+  ["core importing remote", core, `import { within } from "../remote/within.ts";`, "direction"],
+  ["runtime importing remote", runtime, `import { within } from "../remote/within.ts";`, "direction"],
+  ["remote importing runtime", remote, `import { loop } from "../runtime/loop.ts";`, "direction"],
+  ["remote importing an engine", remote, `import { jobs } from "../engines/sqlite/jobs.ts";`, "direction"],
+  ["remote importing a driver", remote, `import pg from "pg";`, "package"],
   ["core importing runtime", core, `import { loop } from "../runtime/loop.ts";`, "direction"],
   ["core importing a type from runtime", core, `import type { Loop } from "../runtime/loop.ts";`, "direction"],
   ["core naming a type by import()", core, `export type L = import("../runtime/loop.ts").Loop;`, "direction"],

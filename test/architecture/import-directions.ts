@@ -53,6 +53,7 @@ const layers: Readonly<Record<string, LayerRules>> = {
   connect: { layers: ["index", "core", "runtime"], nodeBuiltins: true, packages: [] },
   core: { layers: [], ...none, typeOnlyPackages: ["@standard-schema/spec"] },
   runtime: { layers: ["core"], ...none },
+  remote: { layers: ["core"], nodeBuiltins: true, packages: [] },
   http: { layers: ["core", "runtime"], nodeBuiltins: true, packages: ["hono", "@hono/", "zod"] },
   cli: {
     layers: ["index", "connect", "core", "runtime"],
@@ -109,7 +110,7 @@ function layerOf(file: string): string | undefined {
 
 function rulesOf(layer: string): LayerRules {
   const engine = layer.startsWith("engines/") ? layer.slice("engines/".length) : undefined;
-  if (engine !== undefined) return { layers: ["core"], nodeBuiltins: true, packages: drivers[engine] ?? [] };
+  if (engine !== undefined) return { layers: ["core", "remote"], nodeBuiltins: true, packages: drivers[engine] ?? [] };
   return layers[layer] ?? { layers: [], ...none };
 }
 

@@ -6,9 +6,9 @@ import { NotWrittenError, OutcomeUnknownError } from "../../src/core/errors.ts";
 import { type Access, connect } from "../../src/engines/postgres/connecting.ts";
 import { runAll } from "../../src/engines/postgres/connections.ts";
 import { postgres } from "../../src/engines/postgres/index.ts";
-import { Listener } from "../../src/engines/postgres/listen.ts";
 import { notify } from "../../src/engines/postgres/notify.ts";
 import { createScheduler, handle, task } from "../../src/index.ts";
+import { Listener } from "../../src/remote/listener.ts";
 import { newJob } from "../../src/testing/conformance/builders.ts";
 import { insertJob } from "../../src/testing/conformance/calls.ts";
 import { sharedPostgres } from "../servers/shared.ts";
@@ -87,8 +87,9 @@ describe("a network that fails", () => {
     const listener = new Listener({
       openEar: silent.openEar as NonNullable<Access["openEar"]>,
       channel: "silence",
-      notify: (channel, payload) => notify(healthy.connections, channel, [payload]),
-      onPayload: (payload) => heard.push(payload),
+      ownChannel: "silence_own",
+      publish: (channel, payload) => notify(healthy.connections, channel, [payload]),
+      onMessage: (payload) => heard.push(payload),
       onMissed: () => heard.push("missed"),
       times: { probeMs: 20, answerMs: 200, backoffMs: 20, backoffMsMax: 20, deafMs: 20 },
     });

@@ -1,10 +1,10 @@
 // A small pool beside a user's own: for what is committed at once while a caller has a transaction open. From the user's
 // pool it would take a second connection per caller, and so many callers at once would wait for each other.
 import type { Pool as PgPool, PoolConfig } from "pg";
+import { within } from "../../remote/within.ts";
 import type { Connections, Session, TransactionOptions } from "./connections.ts";
 import { Pool, type PoolSettings } from "./pool.ts";
 import type { Row, Value } from "./sql.ts";
-import { within } from "./within.ts";
 
 /** Connections at most: each is lent for a few statements that wait for nobody's transaction. */
 const besideMax = 2;

@@ -4,15 +4,15 @@ import { Socket } from "node:net";
 import type { Pool as PgPool, PoolConfig } from "pg";
 import { defaults } from "../../core/defaults.ts";
 import { EngineNotConfiguredError } from "../../core/errors.ts";
+import type { OpenEar } from "../../remote/listener.ts";
+import { within } from "../../remote/within.ts";
 import { BesidePool } from "./beside.ts";
 import type { Connections } from "./connections.ts";
 import { ownEar, pgliteEar, pooledEar } from "./ears.ts";
 import { unreadableUrl } from "./faults.ts";
-import type { OpenEar } from "./listen.ts";
 import { isPglite, type Pglite, SingleConnection } from "./pglite.ts";
 import { Pool } from "./pool.ts";
 import { isPooled } from "./pooler.ts";
-import { within } from "./within.ts";
 
 /** A postgres: URL, or the user's own pool or PGlite. */
 export type Location = string | PgPool | Pglite;

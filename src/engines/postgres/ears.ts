@@ -2,10 +2,10 @@
 import { Socket } from "node:net";
 import type { ClientBase, ClientConfig, Pool as PgPool } from "pg";
 import { defaults } from "../../core/defaults.ts";
-import type { EarEvents, OpenEar } from "./listen.ts";
+import type { EarEvents, OpenEar } from "../../remote/listener.ts";
+import { within } from "../../remote/within.ts";
 import type { Pglite } from "./pglite.ts";
 import { quoted } from "./sql.ts";
-import { within } from "./within.ts";
 
 /** A server that hangs takes no leave; it is given this long, in ms. */
 const leaveMs = 1_000;

@@ -1,13 +1,13 @@
 // Inserting jobs. Those without a key of any kind and without a limit go in together, as one statement of whoever waits;
 // anything that this statement does not take goes the way of core's steps.
 import type { Insert, InsertAnswer } from "../../core/engine.ts";
-import { Gatherer } from "../../core/gatherer.ts";
 import { dueInstant, type NewJob } from "../../core/job.ts";
 import { answersOf, type Outcome, outcomesOf } from "../../core/partial-failure.ts";
 import type { Signal } from "../../core/signal.ts";
 import { insertTogether, limitsJobs } from "../../core/steps/insert.ts";
 import { detailOf } from "../../core/stored-job.ts";
 import type { Names } from "../../core/workspace/names.ts";
+import { Gatherer } from "../../remote/gatherer.ts";
 import type { TransactionOptions } from "./connections.ts";
 import { isOfData, isWorthRepeating } from "./faults.ts";
 import { heldAmong } from "./held-rows.ts";
@@ -70,7 +70,6 @@ export class Inserter {
       sizeOf: ({ jobs }) => jobs.length,
       sizeMax: batchMax,
       inFlightMax,
-      soon: process.nextTick,
       isOfOne: isOfData,
     });
   }

@@ -2,11 +2,11 @@
 // the user's commit.
 import { defaults } from "../../core/defaults.ts";
 import { InvalidInputError, NotWrittenError } from "../../core/errors.ts";
+import { within } from "../../remote/within.ts";
 import type { Connections, Session, Turns } from "./connections.ts";
 import { sqlState, translate } from "./faults.ts";
 import { operationOf } from "./pool.ts";
 import { inSchema, type Row, type SqlClient, type Value } from "./sql.ts";
-import { within } from "./within.ts";
 
 const savepoint = "-- tx.part\nSAVEPOINT punctual_part";
 const release = "-- tx.part\nRELEASE SAVEPOINT punctual_part";

@@ -2,11 +2,11 @@
 import { defaults } from "../../core/defaults.ts";
 import { shown } from "../../core/duration.ts";
 import { InvalidInputError, NotWrittenError, OutcomeUnknownError } from "../../core/errors.ts";
+import { within } from "../../remote/within.ts";
 import type { Connections, Session } from "./connections.ts";
 import { isWorthRepeating, translate } from "./faults.ts";
 import { operationOf } from "./pool.ts";
 import { inSchema, type Row, type SqlClient, type Value } from "./sql.ts";
-import { within } from "./within.ts";
 
 /** What is used of a PGlite object. */
 export interface Pglite {

@@ -2,6 +2,7 @@
 import type { Pool as PgPool, PoolClient, QueryResult } from "pg";
 import { defaults } from "../../core/defaults.ts";
 import { NotWrittenError } from "../../core/errors.ts";
+import { within } from "../../remote/within.ts";
 import type { Connections, Session, TransactionOptions } from "./connections.ts";
 import {
   atOpening,
@@ -16,7 +17,6 @@ import {
 } from "./faults.ts";
 import { OpenTransaction } from "./open-transaction.ts";
 import { inSchema, type Row, type Value } from "./sql.ts";
-import { within } from "./within.ts";
 
 /** What differs between deployments. */
 export interface PoolSettings {

@@ -1,15 +1,24 @@
 // Who is told of commits: watchers of this process at once, without a way round by the server; other processes by notices.
 // Polling finds everything too, so that nothing here may delay or fail a call.
 import { randomBytes } from "node:crypto";
+import { defaults } from "../../core/defaults.ts";
 import type { Unwatch } from "../../core/engine.ts";
 import type { Signal } from "../../core/signal.ts";
+import { Listener, type ListenStatus, type ListenTimes, type OpenEar } from "../../remote/listener.ts";
+import { within } from "../../remote/within.ts";
 import type { Connections, Session } from "./connections.ts";
-import { Listener, type ListenStatus, type ListenTimes, type OpenEar } from "./listen.ts";
 import { channelOf, Notifier, notify, notifyJoined, payloadsOf, readPayload } from "./notify.ts";
-import { within } from "./within.ts";
 
 /** At the end what is still to be sent may take this long, in ms. */
 const finishMs = 1_000;
+
+const usualTimes: ListenTimes = {
+  probeMs: defaults.postgres.listenProbeMs,
+  answerMs: defaults.postgres.listenAnswerMs,
+  backoffMs: defaults.backoffMs,
+  backoffMsMax: defaults.backoffMsMax,
+  deafMs: defaults.postgres.listenRetryMs,
+};
 
 /** How signals travel, for people who ask. */
 export interface SignalStatus extends ListenStatus {
@@ -100,10 +109,11 @@ export class Signals {
     this.#listener = new Listener({
       openEar: route.openEar,
       channel: this.#channel,
-      notify: (channel, payload) => notify(route.connections, channel, [payload]),
-      onPayload: (payload) => this.#hear(payload),
+      ownChannel: `${this.#channel}_${this.#origin}`,
+      publish: (channel, payload) => notify(route.connections, channel, [payload]),
+      onMessage: (payload) => this.#hear(payload),
       onMissed: () => this.#tellHere([{ kind: "changed" }]),
-      times: route.times,
+      times: route.times ?? usualTimes,
     });
     await this.#listener.start();
   }

@@ -2,10 +2,10 @@
 // nobody knows what was said, so its owner opens another and loads everything.
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { defaults } from "../../core/defaults.ts";
+import { within } from "../../remote/within.ts";
 import { type Location, loadDriver } from "./connecting.ts";
 import { plainOptions, serverOptions } from "./driver-options.ts";
 import { readUrl } from "./url.ts";
-import { within } from "./within.ts";
 
 /** What a subscription tells. */
 export interface SubscriptionEvents {

@@ -3,11 +3,11 @@ import type { Cluster, Redis } from "ioredis";
 import { defaults } from "../../core/defaults.ts";
 import { shown } from "../../core/duration.ts";
 import { EngineNotConfiguredError, InvalidInputError } from "../../core/errors.ts";
+import type { OpenEar } from "../../remote/listener.ts";
 import { Connection, type ConnectionTimes, type Driver } from "./connection.ts";
 import { clusterOptions, ownClusterOptions, ownOptions, plainOptions, serverOptions } from "./driver-options.ts";
 import { earOf } from "./ear.ts";
 import { refusalOf } from "./faults.ts";
-import type { OpenEar } from "./listen.ts";
 import { infoOf } from "./server-info.ts";
 import { readUrl } from "./url.ts";
 

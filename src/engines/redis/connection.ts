@@ -1,8 +1,8 @@
 // One ioredis client of our own, Redis or Cluster: calls leave in the order they were made, each has a time limit, and
 // nothing that may have been done is sent a second time.
 import { NotWrittenError } from "../../core/errors.ts";
+import { within } from "../../remote/within.ts";
 import { bare, misconfigured, type Request, translate, UnansweredError, wasNeverSent } from "./faults.ts";
-import { within } from "./within.ts";
 
 /** What is used of an ioredis client, whichever version or kind. */
 export interface Driver {

@@ -2,9 +2,9 @@
 // nobody knows what was said, so its owner opens another.
 import type { Cluster, Redis, RedisOptions } from "ioredis";
 import { defaults } from "../../core/defaults.ts";
+import type { Ear, EarEvents, OpenEar } from "../../remote/listener.ts";
+import { within } from "../../remote/within.ts";
 import type { Driver } from "./connection.ts";
-import type { Ear, EarEvents, OpenEar } from "./listen.ts";
-import { within } from "./within.ts";
 
 /** What opens ears like a client, with options of ours over its own. */
 export function earOf(source: Redis | Cluster, options: RedisOptions): OpenEar {

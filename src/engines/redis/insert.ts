@@ -2,11 +2,11 @@
 // not take goes the way of core's steps.
 import type { Millis } from "../../core/clock.ts";
 import type { Insert, InsertAnswer } from "../../core/engine.ts";
-import { Gatherer } from "../../core/gatherer.ts";
 import { dueInstant, type NewJob } from "../../core/job.ts";
 import { answersOf, type Outcome, outcomesOf } from "../../core/partial-failure.ts";
 import { isWorthSending, type Signal } from "../../core/signal.ts";
 import { insertTogether } from "../../core/steps/insert.ts";
+import { Gatherer } from "../../remote/gatherer.ts";
 import { newJobParts } from "./rows.ts";
 import { insertScript } from "./scripts/insert.ts";
 import type { Steps } from "./steps.ts";
@@ -31,7 +31,6 @@ export class Inserter {
       sizeOf: ({ jobs }) => Math.max(jobs.length, charactersOf(jobs) / charactersPerJob),
       sizeMax: batchMax,
       inFlightMax,
-      soon: process.nextTick,
       // The server takes any text.
       isOfOne: () => false,
     });

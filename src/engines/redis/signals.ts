@@ -1,9 +1,19 @@
 // Who is told of what was written. Scripts publish signals with what they write; watchers here hear them as those of every
 // other process do. Polling finds everything too, so that nothing here may delay or fail a call.
+import { randomBytes } from "node:crypto";
+import { defaults } from "../../core/defaults.ts";
 import type { Unwatch } from "../../core/engine.ts";
 import type { Signal } from "../../core/signal.ts";
+import { Listener, type ListenStatus, type ListenTimes, type OpenEar } from "../../remote/listener.ts";
 import { type Fired, readFired } from "./fired-ticks.ts";
-import { Listener, type ListenStatus, type ListenTimes, type OpenEar } from "./listen.ts";
+
+const usualTimes: ListenTimes = {
+  probeMs: defaults.redis.listenProbeMs,
+  answerMs: defaults.redis.listenAnswerMs,
+  backoffMs: defaults.redis.reconnectMs,
+  backoffMsMax: defaults.redis.reconnectMsMax,
+  deafMs: defaults.redis.listenRetryMs,
+};
 
 /** Where signals come from. */
 export interface SignalRoute {
@@ -37,12 +47,13 @@ export class Signals {
   }
 
   /** Hears nothing more. */
-  end(): void {
+  async end(): Promise<void> {
+    const listener = this.#listener;
     this.#watchers.clear();
     this.#route = undefined;
-    this.#listener?.stop();
     this.#listener = undefined;
     this.#listening = undefined;
+    await listener?.stop();
   }
 
   get status(): ListenStatus {
@@ -79,6 +90,8 @@ export class Signals {
     this.#listener = new Listener({
       openEar: route.openEar,
       channel: this.#channel,
+      // Another one for each engine, in one process too.
+      ownChannel: `${this.#channel}:${randomBytes(6).toString("hex")}`,
       publish: route.publish,
       onMessage: (message) => {
         const fired = readFired(message);
@@ -86,7 +99,7 @@ export class Signals {
         else this.#onFired(fired);
       },
       onMissed: () => this.#tell([{ kind: "changed" }]),
-      times: route.times,
+      times: route.times ?? usualTimes,
     });
     await this.#listener.start();
   }

@@ -1,13 +1,11 @@
 // Calls of one moment in one statement: while statements are on their way, what is called meanwhile gathers for the next.
-import { PartialFailure, settleOne } from "./partial-failure.ts";
+import { PartialFailure, settleOne } from "../core/partial-failure.ts";
 
 export interface GathererOptions<Item> {
   readonly sizeOf: (item: Item) => number;
   /** Of one statement; a larger item goes alone. */
   readonly sizeMax: number;
   readonly inFlightMax: number;
-  /** Calls back after all that this turn's promises lead to: `process.nextTick`. */
-  readonly soon: (work: () => void) => void;
   /** Whether a failure may be one item's alone: then each is sent again by itself. */
   readonly isOfOne: (error: unknown) => boolean;
 }
@@ -38,10 +36,11 @@ export class Gatherer<Item, Answer> {
     });
   }
 
+  /** After all that this turn's promises lead to. */
   #begin(): void {
     if (this.#begins || this.#inFlight >= this.#options.inFlightMax) return;
     this.#begins = true;
-    this.#options.soon(() => {
+    process.nextTick(() => {
       this.#begins = false;
       const batch = this.#take();
       if (batch.length === 0) return;

@@ -1,22 +1,21 @@
 // Listening: one connection that hears what other processes publish, tried again and again. Where it does not hear, its
 // owner is told, everything is polled for, and it is connected anew.
 import { randomBytes } from "node:crypto";
-import type { Millis } from "../../core/clock.ts";
-import { defaults } from "../../core/defaults.ts";
+import type { Millis } from "../core/clock.ts";
 import { within } from "./within.ts";
 
 /** A connection that hears messages. */
 export interface Ear {
   /** Resolves once the server has said that it will tell. */
   listen(channels: readonly string[]): Promise<void>;
-  close(): void;
+  close(): Promise<void> | void;
 }
 
 /** What an ear reports. */
 export interface EarEvents {
   heard(channel: string, message: string): void;
   /** The connection has ended. */
-  lost(error: Error): void;
+  lost(error?: Error): void;
 }
 
 export type OpenEar = (events: EarEvents) => Promise<Ear>;
@@ -47,28 +46,19 @@ export interface ListenTimes {
 export interface ListenerOptions {
   readonly openEar: OpenEar;
   readonly channel: string;
-  /** Publishes by another connection. */
+  /** Only this process listens to it: what it sends itself wakes nobody else. */
+  readonly ownChannel: string;
+  /** Sends a message by another connection. */
   readonly publish: (channel: string, message: string) => Promise<unknown>;
   readonly onMessage: (message: string) => void;
   /** Something may have been missed. */
   readonly onMissed: () => void;
-  readonly times?: ListenTimes | undefined;
+  readonly times: ListenTimes;
 }
-
-const usualTimes: ListenTimes = {
-  probeMs: defaults.redis.listenProbeMs,
-  answerMs: defaults.redis.listenAnswerMs,
-  backoffMs: defaults.redis.reconnectMs,
-  backoffMsMax: defaults.redis.reconnectMsMax,
-  deafMs: defaults.redis.listenRetryMs,
-};
 
 /** Listens from `start` to `stop`, on one connection after another. */
 export class Listener {
   readonly #options: ListenerOptions;
-  readonly #times: ListenTimes;
-  /** Only this process listens to it: what it sends itself wakes nobody else. */
-  readonly #ownChannel: string;
   #turn: Turn | undefined;
   #retry: NodeJS.Timeout | undefined;
   #failures = 0;
@@ -79,8 +69,6 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#times = options.times ?? usualTimes;
-    this.#ownChannel = `${options.channel}:${randomBytes(6).toString("hex")}`;
   }
 
   get status(): ListenStatus {
@@ -91,23 +79,23 @@ export class Listener {
   async start(): Promise<void> {
     this.#isRunning = true;
     this.#status = { listening: false, since: Date.now() };
-    const begun = this.#begin();
-    await within(begun, this.#times.answerMs);
+    const heard = this.#begin();
+    await within(heard, this.#options.times.answerMs);
     if (this.#turns === 0) this.#missed = true;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#isRunning = false;
     clearTimeout(this.#retry);
     const turn = this.#turn;
     this.#turn = undefined;
     this.#set(false);
-    turn?.end();
+    await turn?.end();
   }
 
   /** Resolves once this turn listens, or has failed. */
   #begin(): Promise<void> {
-    const turn: Turn = new Turn(this.#options, this.#ownChannel, this.#times, {
+    const turn: Turn = new Turn(this.#options, {
       listens: () => {
         this.#turns++;
         if (!this.#missed) return;
@@ -133,8 +121,8 @@ export class Listener {
     this.#set(false, error.message);
     this.#missed = true;
     if (wasListening) this.#options.onMissed();
-    const { backoffMs, backoffMsMax, deafMs } = this.#times;
-    // A connection that has heard before is only slow or gone; one that never did stands behind a proxy.
+    const { backoffMs, backoffMsMax, deafMs } = this.#options.times;
+    // A connection that has heard before is only slow or gone; one that never did stands behind a pooler or a proxy.
     const isDeaf = error instanceof UnheardError && this.#status.lastProbeMs === undefined;
     const ms = isDeaf ? deafMs : Math.min(backoffMs * 2 ** Math.min(this.#failures++, 10), backoffMsMax);
     // Not in step with other processes that lost the same server.
@@ -145,13 +133,17 @@ export class Listener {
     const { since, lastProbeMs, lastError } = this.#status;
     const isSame = this.#status.listening === listening && since !== undefined;
     this.#status = {
-      listening: listening && this.#isRunning,
+      listening,
       since: isSame ? since : Date.now(),
       lastProbeMs: probeMs ?? lastProbeMs,
       lastError: error ?? lastError,
     };
+    if (!this.#isRunning) this.#status = { ...this.#status, listening: false };
   }
 }
+
+/** What is on its way at the end is waited for so long, in ms. */
+const leaveMs = 1_000;
 
 class UnheardError extends Error {}
 
@@ -166,18 +158,15 @@ interface TurnEvents {
 /** One connection, from its beginning to its end. */
 class Turn {
   readonly #options: ListenerOptions;
-  readonly #ownChannel: string;
-  readonly #times: ListenTimes;
   readonly #events: TurnEvents;
   #ear: Ear | undefined;
   #isOver = false;
   #next: NodeJS.Timeout | undefined;
+  #sending: Promise<unknown> = Promise.resolve();
   #onNonce: ((nonce: string) => void) | undefined;
 
-  constructor(options: ListenerOptions, ownChannel: string, times: ListenTimes, events: TurnEvents) {
+  constructor(options: ListenerOptions, events: TurnEvents) {
     this.#options = options;
-    this.#ownChannel = ownChannel;
-    this.#times = times;
     this.#events = events;
   }
 
@@ -185,11 +174,11 @@ class Turn {
     try {
       const ear = await this.#options.openEar({
         heard: (channel, message) => this.#heard(channel, message),
-        lost: (error) => this.#fail(error),
+        lost: (error) => this.#fail(error ?? new Error("the connection that listens has ended")),
       });
       this.#ear = ear;
-      if (this.#isOver) return ear.close();
-      await ear.listen([this.#options.channel, this.#ownChannel]);
+      if (this.#isOver) return await ear.close();
+      await ear.listen([this.#options.channel, this.#options.ownChannel]);
     } catch (error) {
       this.#fail(error);
       return;
@@ -199,19 +188,22 @@ class Turn {
     void this.#probe();
   }
 
-  end(): void {
+  async end(): Promise<void> {
     this.#isOver = true;
     clearTimeout(this.#next);
-    this.#ear?.close();
+    // What it has on its way by another connection gives that one back first.
+    await Promise.all([this.#ear?.close(), within(this.#sending, leaveMs)]);
   }
 
   #heard(channel: string, message: string): void {
     if (this.#isOver) return;
-    if (channel === this.#ownChannel) this.#onNonce?.(message);
-    else if (channel === this.#options.channel) this.#options.onMessage(message);
+    const { ownChannel, channel: shared, onMessage } = this.#options;
+    if (channel === ownChannel) this.#onNonce?.(message);
+    else if (channel === shared) onMessage(message);
   }
 
   async #probe(): Promise<void> {
+    const { ownChannel, publish, times } = this.#options;
     const nonce = randomBytes(8).toString("hex");
     const sentAt = performance.now();
     const answer = new Promise<void>((resolve) => {
@@ -219,7 +211,7 @@ class Turn {
         if (heard === nonce) resolve();
       };
     });
-    const isSent = await this.#options.publish(this.#ownChannel, nonce).then(
+    const sending = publish(ownChannel, nonce).then(
       () => true,
       (error: unknown) => {
         // What could not be sent says nothing of who listens.
@@ -227,20 +219,22 @@ class Turn {
         return false;
       },
     );
+    this.#sending = sending;
+    const isSent = await sending;
     if (this.#isOver) return;
-    const isHeard = isSent && (await within(answer, this.#times.answerMs, true));
+    const isHeard = isSent && (await within(answer, times.answerMs, true));
     if (this.#isOver) return;
     if (isSent && !isHeard) {
-      this.#fail(new UnheardError(`a message to itself was not heard within ${this.#times.answerMs} ms`));
+      this.#fail(new UnheardError(`a message to itself was not heard within ${times.answerMs} ms`));
       return;
     }
     if (isHeard) this.#events.answered(performance.now() - sentAt);
-    this.#next = setTimeout(() => void this.#probe(), this.#times.probeMs).unref();
+    this.#next = setTimeout(() => void this.#probe(), times.probeMs).unref();
   }
 
   #fail(error: unknown): void {
     if (this.#isOver) return;
-    this.end();
+    void this.end().catch(() => {});
     this.#events.ended(error instanceof Error ? error : new Error(String(error)));
   }
 }
