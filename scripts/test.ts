@@ -2,10 +2,11 @@
 // a skipped or todo test, a file that does not load, a runner that dies and a run of no tests all count as failures.
 // Usage: node scripts/test.ts [--quick | --all]
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { foldersWithServers } from "./server-folders.ts";
+import { childrenOf } from "./services/process-tree.ts";
 
 /** A command that writes a report in the shape of Vitest's JSON reporter. */
 interface Runner {
@@ -70,12 +71,40 @@ const mutants: Runner = {
 
 const runners: readonly Runner[] = flags.has("--all") ? [vitest, mutants] : [vitest];
 
-/** Runs a command to its end; an empty answer is a good one. */
-function run([file, ...args]: Runner["command"]): Promise<string> {
+/** How long a runner may take to end after it has written its report: it ends its servers in that time. */
+const endsWithinMs = 120_000;
+
+/** A process and all that it started, the youngest first. */
+function endTree(pid: number): void {
+  for (const child of childrenOf(pid)) endTree(child);
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It ended by itself.
+  }
+}
+
+/** Runs a command to its end; an empty answer is a good one. One that has reported and does not end is ended. */
+function run([file, ...args]: Runner["command"], report?: string): Promise<string> {
   return new Promise((resolve) => {
     const child = spawn(file, args, { stdio: ["ignore", "inherit", "inherit"] });
-    child.on("error", (error) => resolve(error.message));
-    child.on("close", (code, signal) => resolve(code === 0 ? "" : signal ? `ended by ${signal}` : `exit code ${code}`));
+    let hangs = false;
+    const watch = setInterval(() => {
+      if (report === undefined || !existsSync(report)) return;
+      if (Date.now() - statSync(report).mtimeMs < endsWithinMs || child.pid === undefined) return;
+      hangs = true;
+      clearInterval(watch);
+      endTree(child.pid);
+    }, 1_000);
+    child.on("error", (error) => {
+      clearInterval(watch);
+      resolve(error.message);
+    });
+    child.on("close", (code, signal) => {
+      clearInterval(watch);
+      if (hangs) resolve(`reported, and did not end within ${endsWithinMs / 1_000} s`);
+      else resolve(code === 0 ? "" : signal ? `ended by ${signal}` : `exit code ${code}`);
+    });
   });
 }
 
@@ -119,7 +148,8 @@ if (chosenFolders.some((folder) => foldersWithServers.includes(folder))) {
 for (const runner of runners) {
   // An old report must not speak for a runner that dies.
   rmSync(runner.report, { force: true });
-  const ending = chosenFolders.length === 0 && runner === vitest ? "no test files" : await run(runner.command);
+  const ending =
+    chosenFolders.length === 0 && runner === vitest ? "no test files" : await run(runner.command, runner.report);
   const { passed, failures } = tally(runner, readReport(runner.report), ending);
   total.passed += passed;
   total.failures.push(...failures);

@@ -14,8 +14,15 @@ export interface Child {
 
 const running = new Set<ChildProcess>();
 // A proof that fails half-way leaves nobody behind.
-process.once("exit", () => {
+function endAll(): void {
   for (const child of running) child.kill("SIGKILL");
+}
+process.once("exit", endAll);
+// Vitest ends the process of a test file this way, which is no exit: a child that outlived it would hold its output
+// open, and the run would wait for ever.
+process.once("SIGTERM", () => {
+  endAll();
+  if (process.listenerCount("SIGTERM") === 0) process.kill(process.pid, "SIGTERM");
 });
 
 function startChild(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
