@@ -2,8 +2,8 @@
 // one instant with work to the next, so that time in which nothing is due costs nothing.
 import type { Clock, Millis } from "../core/clock.ts";
 import { type Duration, parseDuration } from "../core/duration.ts";
-import { Heap } from "../engines/memory/heap.ts";
 import type { Cancel, RuntimeClock } from "../runtime/clock.ts";
+import { Heap } from "../world/heap.ts";
 import { afterMicrotasks, laterImmediate, nextTurn, pendingImmediates } from "./real-time.ts";
 
 interface Timer {

@@ -36,14 +36,17 @@ const soundTree: Readonly<Record<string, string>> = {
   "src/core/lease.ts": `import { job } from "./job.ts"; export const lease = job + 1;`,
   "src/runtime/loop.ts": `import { job } from "../core/job.ts"; export interface Loop { job: typeof job }`,
   "src/runtime/worker.ts": `import type { Loop } from "./loop.ts"; export const worker = (loop: Loop) => loop;`,
-  "src/engines/memory/index.ts": `import { job } from "../../core/job.ts"; export const memory = job;`,
+  "src/world/lane.ts": `import { job } from "../core/job.ts"; export const lane = job;`,
+  "src/engines/memory/index.ts": `import { lane } from "../../world/lane.ts"; export const memory = lane;`,
   "src/engines/sqlite/index.ts": `import { jobs } from "./jobs.ts"; export const sqlite = jobs;`,
   "src/engines/sqlite/jobs.ts": `import { DatabaseSync } from "node:sqlite"; export const jobs = DatabaseSync;`,
   "src/remote/within.ts": `import { job } from "../core/job.ts"; export const within = job;`,
   "src/engines/postgres/index.ts": `import pg from "pg"; import { within } from "../../remote/within.ts"; export const postgres = [pg, within];`,
   "src/http/handler.ts": `import { job } from "../core/job.ts"; import { worker } from "../runtime/worker.ts"; export const h = [job, worker];`,
   "src/cli/main.ts": `import { Command } from "commander"; import { connect } from "../connect.ts"; export const c = [Command, connect];`,
+  "src/engines/nats/index.ts": `import { connect } from "@nats-io/transport-node"; import { lane } from "../../world/lane.ts"; export const nats = [connect, lane];`,
   "src/testing/index.ts": `import { memory } from "../engines/memory/index.ts"; export const testing = memory;`,
+  "src/testing/virtual-clock.ts": `import { lane } from "../world/lane.ts"; export const clock = lane;`,
   "src/compat/bree.ts": `import { job } from "punctual"; import { sqlite } from "punctual/sqlite"; export const bree = [job, sqlite];`,
 };
 
@@ -59,12 +62,23 @@ const core = "src/core/lease.ts";
 const runtime = "src/runtime/worker.ts";
 const sqlite = "src/engines/sqlite/jobs.ts";
 const remote = "src/remote/within.ts";
+const world = "src/world/lane.ts";
 const planted: readonly (readonly [fact: string, file: string, text: string, rule: Rule])[] = [
   ["core importing remote", core, `import { within } from "../remote/within.ts";`, "direction"],
   ["runtime importing remote", runtime, `import { within } from "../remote/within.ts";`, "direction"],
   ["remote importing runtime", remote, `import { loop } from "../runtime/loop.ts";`, "direction"],
   ["remote importing an engine", remote, `import { jobs } from "../engines/sqlite/jobs.ts";`, "direction"],
   ["remote importing a driver", remote, `import pg from "pg";`, "package"],
+  ["core importing the world", core, `import { lane } from "../world/lane.ts";`, "direction"],
+  ["runtime importing the world", runtime, `import { lane } from "../world/lane.ts";`, "direction"],
+  ["the index importing the world", "src/index.ts", `export { lane } from "./world/lane.ts";`, "direction"],
+  ["the world importing runtime", world, `import { loop } from "../runtime/loop.ts";`, "direction"],
+  ["the world importing remote", world, `import { within } from "../remote/within.ts";`, "direction"],
+  ["the world importing an engine", world, `import { memory } from "../engines/memory/index.ts";`, "direction"],
+  ["the world importing a node: module", world, `import { randomUUID } from "node:crypto";`, "package"],
+  ["the world importing a driver", world, `import { connect } from "@nats-io/transport-node";`, "package"],
+  ["a barrel in the world", "src/world/all.ts", `export * from "./lane.ts";`, "barrel"],
+  ["remote importing the world", remote, `import { lane } from "../world/lane.ts";`, "direction"],
   ["core importing runtime", core, `import { loop } from "../runtime/loop.ts";`, "direction"],
   ["core importing a type from runtime", core, `import type { Loop } from "../runtime/loop.ts";`, "direction"],
   ["core naming a type by import()", core, `export type L = import("../runtime/loop.ts").Loop;`, "direction"],
@@ -92,6 +106,8 @@ const planted: readonly (readonly [fact: string, file: string, text: string, rul
   ],
   ["an import by a private # name", core, `import { x } from "#x";`, "unresolved"],
   ["an engine importing another engine", sqlite, `import { memory } from "../memory/index.ts";`, "direction"],
+  ["nats importing memory", "src/engines/nats/index.ts", `import { memory } from "../memory/index.ts";`, "direction"],
+  ["nats importing a client of before", "src/engines/nats/index.ts", `import { connect } from "nats";`, "package"],
   ["an engine importing runtime", sqlite, `import { loop } from "../../runtime/loop.ts";`, "direction"],
   ["an engine importing the public index", sqlite, `import { job } from "../../index.ts";`, "direction"],
   ["an engine importing another's driver", sqlite, `import pg from "pg";`, "package"],

@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "cursor moved apart from the insert",
     promise: "S2",
-    file: "src/engines/memory/schedules.ts",
+    file: "src/world/schedules.ts",
     find: "  for (const job of step.insert) insertJob(world, job, undefined, now);\n",
     replace: "  for (const job of step.insert.slice(1)) insertJob(world, job, undefined, now);\n",
     tests: memoryEngine,
@@ -72,7 +72,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "fire that does not compare the cursor",
     promise: "S2",
-    file: "src/engines/memory/schedules.ts",
+    file: "src/world/schedules.ts",
     find: "    stored.cursor.after !== from.cursor.after\n",
     replace: "    false\n",
     tests: memoryEngine,
@@ -96,7 +96,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "key without its second slot",
     promise: "T2",
-    file: "src/engines/memory/insert.ts",
+    file: "src/world/insert.ts",
     find: 'if (taken.state === "pending") return replace(taken);',
     replace: "return replace(taken);",
     tests: memoryEngine,
@@ -258,7 +258,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an insert that keeps what came before the refusal",
     promise: "T5",
-    file: "src/engines/memory/world.ts",
+    file: "src/world/world.ts",
     find: "for (const back of undo.reverse()) back();",
     replace: "undo.reverse();",
     tests: memoryEngine,
@@ -298,7 +298,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a claim made again that takes something new",
     promise: "J15",
-    file: "src/engines/memory/claim.ts",
+    file: "src/world/claim.ts",
     find: "if (request.repeat === true) {",
     replace: "if (request.repeat === undefined) {",
     tests: simulation,
@@ -314,7 +314,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an expired job recovered beside its successor",
     promise: "T3",
-    file: "src/engines/memory/claim.ts",
+    file: "src/world/claim.ts",
     find: "if (world.slots(job).successor === undefined) {",
     replace: "if (job.attempt > 0) {",
     tests: simulation,
@@ -322,7 +322,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a successor promoted before its current has ended",
     promise: "T2",
-    file: "src/engines/memory/insert.ts",
+    file: "src/world/insert.ts",
     find: "world.save(created, now);",
     replace: "world.save(created.priority === 1 ? { ...created, successor: undefined } : created, now);",
     tests: simulation,
@@ -330,7 +330,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the repeat of a replace that finds nothing",
     promise: "J15",
-    file: "src/engines/memory/insert.ts",
+    file: "src/world/insert.ts",
     find: 'world.jobs.get(world.replacements.get(job.id) ?? "")?.job;',
     replace: "world.jobs.get(`${job.id}`)?.job;",
     tests: simulation,
@@ -388,7 +388,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a settlement made again that is answered as lost",
     promise: "J15",
-    file: "src/engines/memory/jobs.ts",
+    file: "src/world/jobs.ts",
     find: 'if (isRepeat(lease, job)) return { outcome: "settled", state: job.state };',
     replace: "",
     tests: simulation,
@@ -404,7 +404,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a transferred job that loses its place in the order of insertion",
     promise: "O6",
-    file: "src/engines/memory/world.ts",
+    file: "src/world/world.ts",
     find: "this.#index({ job, seq, place: placeOf(job, now) });",
     replace: "this.#index({ job, seq: ++this.#seq, place: placeOf(job, now) });",
     tests: memoryEngine,
@@ -452,7 +452,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a trigger that takes effect twice",
     promise: "J15",
-    file: "src/engines/memory/schedules.ts",
+    file: "src/world/schedules.ts",
     find: "if (stored !== undefined && step.operationJob !== undefined && hasTakenEffect(world, step.operationJob)) {",
     replace: 'if (step.operationJob === "") {',
     tests: memoryEngine,
@@ -530,7 +530,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a tenant that saves up while its limit holds it back",
     promise: "J12",
-    file: "src/engines/memory/tenant-book.ts",
+    file: "src/world/tenant-book.ts",
     find: "if (lane.isShared) lane.pass = Math.max(lane.pass, this.#book.enteringPass(lane.queue));",
     replace: "",
     tests: memoryEngine,
@@ -683,7 +683,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "an operation that is refused before it is found",
     promise: "J15",
-    file: "src/engines/memory/schedules.ts",
+    file: "src/world/schedules.ts",
     find: "if (stored !== undefined && step.operationJob !== undefined &&",
     replace: "if (step.refused === undefined && stored !== undefined && step.operationJob !== undefined &&",
     tests: memoryEngine,

@@ -6,7 +6,7 @@ import { isFinished, type Job } from "../../src/core/job.ts";
 import type { Schedule } from "../../src/core/schedule.ts";
 import type { Signal } from "../../src/core/signal.ts";
 import { engineOver } from "../../src/engines/memory/engine.ts";
-import { scheduleKey, World } from "../../src/engines/memory/world.ts";
+import { scheduleKey, World } from "../../src/world/world.ts";
 
 /** What was written since it was last asked, as it is now; undefined: gone. */
 export interface Changes {

@@ -1,7 +1,8 @@
 // The one virtual time of a simulated world, and each process's clock on it. Steps run one at a time, in order of time
 // and then of planning; what a step began comes to rest before the next, so that the seed decides the whole run.
-import { Heap } from "../../src/engines/memory/heap.ts";
+
 import type { Cancel, RuntimeClock } from "../../src/runtime/clock.ts";
+import { Heap } from "../../src/world/heap.ts";
 
 interface Step {
   readonly at: number;

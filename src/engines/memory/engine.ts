@@ -1,15 +1,9 @@
-// The contract's stores over one world.
+// The memory engine over a world that lies in this process.
 import type { Engine } from "../../core/engine.ts";
-import { eventStore } from "./events.ts";
-import { inspectionStore } from "./inspection.ts";
-import { jobStore } from "./jobs.ts";
+import { fine } from "../../core/findings.ts";
+import { storesOver } from "../../world/stores.ts";
+import type { World } from "../../world/world.ts";
 import { migrationStore } from "./migrations.ts";
-import { queueStore } from "./queues.ts";
-import { recordStore } from "./records.ts";
-import { scheduleStore } from "./schedules.ts";
-import { tenantStore } from "./tenants.ts";
-import { transferStore } from "./transfer.ts";
-import type { World } from "./world.ts";
 
 /** An engine over a world that the caller keeps. */
 export function engineOver(world: World): Engine {
@@ -18,15 +12,10 @@ export function engineOver(world: World): Engine {
     capabilities: { push: true, transactions: false },
     open: async () => {},
     close: async () => {},
-    now: async () => world.clock.now(),
-    jobs: jobStore(world),
-    schedules: scheduleStore(world),
-    queues: queueStore(world),
-    tenants: tenantStore(world),
-    records: recordStore(world),
-    events: eventStore(world),
-    transfer: transferStore(world),
-    inspection: inspectionStore(world),
+    ...storesOver(
+      async (work) => world.step((now) => work(world, now)),
+      async () => [fine("memory", "everything is in this process and ends with it")],
+    ),
     migrations: migrationStore,
     signalsAll: world.clock.patient === true,
     watch: async (onSignal) => {

@@ -3,8 +3,8 @@ import type { Clock } from "../../core/clock.ts";
 import type { Engine } from "../../core/engine.ts";
 import { type HistoryOptions, resolveHistory } from "../../core/history.ts";
 import { refuseUnknown } from "../../core/options.ts";
+import { World } from "../../world/world.ts";
 import { engineOver } from "./engine.ts";
-import { World } from "./world.ts";
 
 /** Options of the memory engine. */
 export interface MemoryOptions extends HistoryOptions {

@@ -1,6 +1,6 @@
 // Schedules in memory: the contract's ScheduleStore over the world.
-import { putEvents, removeEvents } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
+import { putEvents, removeEvents } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
 import type {
   FireAnswer,
   FireRequest,
@@ -10,25 +10,26 @@ import type {
   ScheduleFilter,
   ScheduleRemoval,
   ScheduleStore,
-} from "../../core/engine.ts";
-import { type Guardrails, limitError } from "../../core/guardrails.ts";
-import type { JobId } from "../../core/id.ts";
-import { decodeCursor, encodeCursor, type Page } from "../../core/page.ts";
-import { putLimit } from "../../core/put-limits.ts";
-import { planPut } from "../../core/saving.ts";
-import type { Schedule, SchedulePut } from "../../core/schedule.ts";
-import type { DueSchedule, FireStep } from "../../core/step.ts";
+} from "../core/engine.ts";
+import { type Guardrails, limitError } from "../core/guardrails.ts";
+import type { JobId } from "../core/id.ts";
+import { decodeCursor, encodeCursor, type Page } from "../core/page.ts";
+import { putLimit } from "../core/put-limits.ts";
+import { planPut } from "../core/saving.ts";
+import type { Schedule, SchedulePut } from "../core/schedule.ts";
+import type { DueSchedule, FireStep } from "../core/step.ts";
 import { cancelForSchedule } from "./ending.ts";
 import { insertJob } from "./insert.ts";
+import type { Run } from "./run.ts";
 import { scheduleKey, type World } from "./world.ts";
 
-export function scheduleStore(world: World): ScheduleStore {
+export function scheduleStore(run: Run): ScheduleStore {
   return {
-    put: async (puts, guardrails) => world.step((now) => puts.map((one) => put(world, one, guardrails, now))),
-    get: async (ref) => world.schedules.get(scheduleKey(ref)),
-    list: async (filter, page) => list(world, filter, page),
-    remove: async (removals) => world.step((now) => removals.map((one) => remove(world, one, now))),
-    fire: async (request) => world.step((now) => fire(world, request, now)),
+    put: (puts, guardrails) => run((world, now) => puts.map((one) => put(world, one, guardrails, now))),
+    get: (ref) => run((world) => world.schedules.get(scheduleKey(ref))),
+    list: (filter, page) => run((world) => list(world, filter, page)),
+    remove: (removals) => run((world, now) => removals.map((one) => remove(world, one, now))),
+    fire: (request) => run((world, now) => fire(world, request, now)),
   };
 }
 

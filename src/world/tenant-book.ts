@@ -1,7 +1,7 @@
 // The tenants' records in memory, and what they leave to inserts and claims.
-import type { Millis } from "../../core/clock.ts";
-import { effectiveGuardrails, type Guardrails } from "../../core/guardrails.ts";
-import type { RateWindow } from "../../core/queue.ts";
+import type { Millis } from "../core/clock.ts";
+import { effectiveGuardrails, type Guardrails } from "../core/guardrails.ts";
+import type { RateWindow } from "../core/queue.ts";
 import {
   limitsClaims,
   plainTenant,
@@ -10,11 +10,11 @@ import {
   type TenantRoom,
   tenantRoom,
   windowAfterClaims,
-} from "../../core/tenant-record.ts";
+} from "../core/tenant-record.ts";
 import type { Lane } from "./lane.ts";
 
 /** A tenant's record, with the claims that its rate counts. */
-interface StoredTenant {
+export interface StoredTenant {
   readonly record: Tenant;
   readonly window: RateWindow;
   /** Its limit was reached, and its lanes were passed over: they re-enter the fair share as lanes that fill do. */
@@ -27,6 +27,10 @@ export interface LaneBook {
   enteringPass(queue: string): number;
   /** Brings up to date which lanes are in the fair share. */
   arrangeLanes(): void;
+  /** A lane whose own values are about to change. */
+  touchLane(lane: Lane): Lane;
+  /** A tenant's record is about to change. */
+  noteTenant(id: string, before: StoredTenant | undefined): void;
 }
 
 export class TenantBook {
@@ -60,14 +64,29 @@ export class TenantBook {
   save(record: Tenant, window: RateWindow, now: Millis, wasPassedOver: boolean): void {
     const limited = limitsClaims(record);
     const isFull = limited && tenantRoom(record, window, this.activeJobs(record.id), now).jobs === 0;
-    this.#stored.set(record.id, { record, window, passedOver: limited && (isFull || wasPassedOver) });
-    if (limited) this.#limited.add(record.id);
-    else this.#limited.delete(record.id);
+    this.#put(record.id, { record, window, passedOver: limited && (isFull || wasPassedOver) });
   }
 
   remove(id: string): void {
-    this.#stored.delete(id);
-    this.#limited.delete(id);
+    this.#put(id, undefined);
+  }
+
+  /** All that is stored of a tenant. */
+  storedOf(id: string): StoredTenant | undefined {
+    return this.#stored.get(id);
+  }
+
+  /** Stores a tenant as it was, or as another process has decided. */
+  putBack(id: string, stored: StoredTenant | undefined): void {
+    this.#put(id, stored);
+  }
+
+  #put(id: string, stored: StoredTenant | undefined): void {
+    this.#book.noteTenant(id, this.#stored.get(id));
+    if (stored === undefined) this.#stored.delete(id);
+    else this.#stored.set(id, stored);
+    if (stored !== undefined && limitsClaims(stored.record)) this.#limited.add(id);
+    else this.#limited.delete(id);
   }
 
   weightOf(id: string): number {
@@ -76,7 +95,7 @@ export class TenantBook {
 
   /** Its weight reaches the lanes that it has. */
   reweigh({ id, weight }: Tenant): void {
-    for (const lane of this.#lanesOf(id)) lane.weight = weight;
+    for (const lane of this.#lanesOf(id)) this.#book.touchLane(lane).weight = weight;
   }
 
   /** The limits that hold for a tenant. */
@@ -107,9 +126,9 @@ export class TenantBook {
     if (stored?.passedOver !== true) return;
     this.#book.arrangeLanes();
     for (const lane of this.#lanesOf(id)) {
-      if (lane.isShared) lane.pass = Math.max(lane.pass, this.#book.enteringPass(lane.queue));
+      if (lane.isShared) this.#book.touchLane(lane).pass = Math.max(lane.pass, this.#book.enteringPass(lane.queue));
     }
-    this.#stored.set(id, { ...stored, passedOver: false });
+    this.#put(id, { ...stored, passedOver: false });
   }
 
   /** Jobs of the tenant that are active. */

@@ -1,9 +1,9 @@
 // Deleting finished jobs in memory: what retention no longer keeps (J10), and what an operator names.
-import { purgedJobsEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import type { FinishedPurge, PurgeAnswer, PurgeRequest } from "../../core/engine.ts";
-import type { JobId } from "../../core/id.ts";
-import { isFinished, type Job } from "../../core/job.ts";
+import { purgedJobsEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import type { FinishedPurge, PurgeAnswer, PurgeRequest } from "../core/engine.ts";
+import type { JobId } from "../core/id.ts";
+import { isFinished, type Job } from "../core/job.ts";
 import type { World } from "./world.ts";
 
 /** A round of the janitor's work. */
@@ -24,9 +24,9 @@ export function purgeJobs(world: World, request: PurgeRequest, now: Millis): Pur
     else kept.set(group, rank);
   }
   for (const id of doomed.slice(0, request.limit)) world.drop(id);
-  for (const [key, used] of world.idempotency) if (used.expiresAt <= now) world.idempotency.delete(key);
+  for (const [key, used] of world.idempotency) if (used.expiresAt <= now) world.forget(key);
   for (const [key, { expiresAt }] of world.records) {
-    if (expiresAt !== undefined && expiresAt <= now) world.records.delete(key);
+    if (expiresAt !== undefined && expiresAt <= now) world.removeRecord(key);
   }
   return { deleted: Math.min(doomed.length, request.limit), more: doomed.length > request.limit };
 }

@@ -1,31 +1,27 @@
-// All that the memory engine stores, and the few writes everything goes through: `save` and `saveSchedule`.
-import { cancellingEvent } from "../../core/audit.ts";
-import type { Clock, Millis } from "../../core/clock.ts";
-import { defaults } from "../../core/defaults.ts";
-import type { NewEvent, StoredEvent } from "../../core/events.ts";
-import type { History } from "../../core/history.ts";
-import type { JobId } from "../../core/id.ts";
-import { isFinished, type Job } from "../../core/job.ts";
-import type { Queue, RateWindow } from "../../core/queue.ts";
-import { isActive, type Schedule, type ScheduleRef, type Unfinished } from "../../core/schedule.ts";
-import { isWorthSending, type Signal } from "../../core/signal.ts";
+// All that a store holds, as values in memory, and the few writes everything goes through: `save` and `saveSchedule`.
+import { cancellingEvent } from "../core/audit.ts";
+import type { Clock, Millis } from "../core/clock.ts";
+import { defaults } from "../core/defaults.ts";
+import type { NewEvent, StoredEvent } from "../core/events.ts";
+import type { History } from "../core/history.ts";
+import type { JobId } from "../core/id.ts";
+import { isFinished, type Job } from "../core/job.ts";
+import type { Queue, RateWindow } from "../core/queue.ts";
+import { isActive, type Schedule, type ScheduleRef, type Unfinished } from "../core/schedule.ts";
+import { isWorthSending, type Signal } from "../core/signal.ts";
+import { placeOf } from "../core/stored-job.ts";
+import { Changes, note, type RecordValue } from "./changes.ts";
 import { DueSchedules } from "./due-schedules.ts";
+import { firstBeyond } from "./event-search.ts";
 import { Heap } from "./heap.ts";
-import { Lane, type Place, type Stored } from "./lane.ts";
-import { TenantBook } from "./tenant-book.ts";
+import type { UsedKey } from "./idempotency.ts";
+import { Lane, type Stored } from "./lane.ts";
+import { type StoredTenant, TenantBook } from "./tenant-book.ts";
 
 /** The two slots of a key (T2). */
 interface Slots {
   current?: JobId;
   successor?: JobId;
-}
-
-/** An idempotencyKey that was used. */
-export interface UsedKey {
-  readonly body: string;
-  readonly id: JobId;
-  readonly dueAt: Millis;
-  readonly expiresAt: Millis;
 }
 
 export class World {
@@ -44,7 +40,7 @@ export class World {
   readonly queues = new Map<string, Queue>();
   readonly windows = new Map<string, RateWindow>();
   readonly tenants = new TenantBook(this);
-  readonly records = new Map<string, { value: string; revision: number; expiresAt?: Millis }>();
+  readonly records = new Map<string, RecordValue>();
   readonly watchers = new Set<(signal: Signal) => void>();
   readonly #unfinished = new Map<string, Set<JobId>>();
   readonly #ended = new Map<string, JobId[]>();
@@ -54,6 +50,8 @@ export class World {
   #seq = 0;
   #eventId = 0;
   #signals: Signal[] = [];
+  /** Where what is changed is noted, while it may have to be taken back. */
+  #changes: Changes | undefined;
   #undo: (() => void)[] | undefined;
 
   constructor(clock: Clock, retention: History) {
@@ -65,10 +63,73 @@ export class World {
   step<T>(work: (now: Millis) => T): T {
     const answer = work(this.clock.now());
     this.arrangeLanes();
+    this.tell(this.#takeSignals());
+    return answer;
+  }
+
+  /** Tells the watchers. */
+  tell(signals: readonly Signal[]): void {
+    for (const signal of signals) for (const watcher of this.watchers) watcher(signal);
+  }
+
+  #takeSignals(): Signal[] {
     const signals = this.#signals;
     this.#signals = [];
-    for (const signal of signals) for (const watcher of this.watchers) watcher(signal);
-    return answer;
+    return signals;
+  }
+
+  /**
+   * Runs work as a step that can be taken back; tells nobody. What it throws it has undone.
+   */
+  attempt<T>(work: () => T): { readonly answer: T; readonly changes: Changes; readonly signals: readonly Signal[] } {
+    const changes = new Changes(this.#seq);
+    this.#changes = changes;
+    try {
+      const answer = work();
+      this.arrangeLanes();
+      return { answer, changes, signals: this.#takeSignals() };
+    } catch (error) {
+      this.#changes = undefined;
+      this.#signals = [];
+      this.takeBack(changes);
+      throw error;
+    } finally {
+      this.#changes = undefined;
+    }
+  }
+
+  /** Makes everything as it was before. The last attempt goes first. */
+  takeBack(changes: Changes): void {
+    for (const back of changes.undo.reverse()) back();
+    // Lanes that were removed come back before their jobs.
+    for (const [lane, before] of changes.lanes) {
+      if (before !== undefined) this.#lanesOf(lane.queue).set(lane.tenant, lane);
+    }
+    // Slots of keys move between jobs: all leave theirs before any takes one.
+    for (const id of changes.jobs.keys()) this.drop(id);
+    for (const before of changes.jobs.values()) if (before !== undefined) this.#index({ ...before });
+    this.#moved.clear();
+    for (const [lane, before] of changes.lanes) {
+      if (before === undefined) this.#dropLane(lane.queue, lane.tenant);
+      else Object.assign(lane, { ...before, totals: { ...before.totals } });
+    }
+    for (const [key, before] of changes.schedules) {
+      const present = this.schedules.get(key);
+      if (before !== undefined) this.saveSchedule(before);
+      else if (present !== undefined) this.removeSchedule(present);
+    }
+    putBack(this.queues, changes.queues);
+    putBack(this.windows, changes.windows);
+    putBack(this.records, changes.records);
+    putBack(this.idempotency, changes.idempotency);
+    for (const [id, before] of changes.tenants) this.tenants.putBack(id, before);
+    if (changes.events !== undefined) {
+      const { list, length, lastId } = changes.events;
+      list.length = length;
+      this.events = list;
+      this.#eventId = lastId;
+    }
+    this.#seq = changes.seq;
   }
 
   /** Runs work whose saves are undone when it throws, and hands back what it threw. */
@@ -95,6 +156,7 @@ export class World {
   append(event: NewEvent | undefined): void {
     if (event === undefined || this.retention.eventAgeMsMax === 0) return;
     this.#undo?.push(() => this.events.pop());
+    this.#noteEvents();
     this.events.push({ ...event, id: ++this.#eventId });
     if (this.#eventId % defaults.eventTrimEvery === 0) {
       const from = this.clock.now() - this.retention.eventAgeMsMax;
@@ -102,18 +164,69 @@ export class World {
     }
   }
 
-  lane(queue: string, tenant: string): Lane {
-    let lanes = this.lanes.get(queue);
-    if (lanes === undefined) {
-      lanes = new Map();
-      this.lanes.set(queue, lanes);
+  /** Only these stay. */
+  keepEvents(kept: StoredEvent[]): void {
+    this.#noteEvents();
+    this.events = kept;
+  }
+
+  /** Stores an event as another store had it. They come in order, so that all but a repeat go to the end. */
+  restoreEvent(event: StoredEvent): void {
+    if (event.id > (this.events.at(-1)?.id ?? 0)) {
+      this.#noteEvents();
+      this.events.push(event);
+      return;
     }
+    const events = [...this.events];
+    const at = events.findLastIndex(({ id }) => id <= event.id);
+    events.splice(at + 1, 0, event);
+    if (events[at]?.id === event.id) events.splice(at, 1);
+    this.keepEvents(events);
+  }
+
+  /** The event with an id. */
+  eventAt(id: number): StoredEvent | undefined {
+    const event = this.events[firstBeyond(this.events, id - 1)];
+    return event?.id === id ? event : undefined;
+  }
+
+  #noteEvents(): void {
+    if (this.#changes === undefined || this.#changes.events !== undefined) return;
+    this.#changes.events = { list: this.events, length: this.events.length, lastId: this.#eventId };
+  }
+
+  lane(queue: string, tenant: string): Lane {
+    const lanes = this.#lanesOf(queue);
     let lane = lanes.get(tenant);
     if (lane === undefined) {
       lane = new Lane(tenant, queue, this.isLive);
       lane.weight = this.tenants.weightOf(tenant);
       lanes.set(tenant, lane);
+      if (this.#changes !== undefined) note(this.#changes.lanes, lane, undefined);
       this.#undo?.push(() => this.#dropLane(queue, tenant));
+    }
+    return lane;
+  }
+
+  #lanesOf(queue: string): Map<string, Lane> {
+    const lanes = this.lanes.get(queue) ?? new Map<string, Lane>();
+    this.lanes.set(queue, lanes);
+    return lanes;
+  }
+
+  /** Removes a lane, as a copy of the store asks. */
+  removeLane(queue: string, tenant: string): void {
+    const lane = this.lanes.get(queue)?.get(tenant);
+    if (lane === undefined) return;
+    this.touchLane(lane);
+    this.#dropLane(queue, tenant);
+  }
+
+  /** A lane whose own values are about to change. */
+  touchLane(lane: Lane): Lane {
+    if (this.#changes !== undefined && !this.#changes.lanes.has(lane)) {
+      const { pass, weight, isShared, totals } = lane;
+      this.#changes.lanes.set(lane, { pass, weight, isShared, totals: { ...totals } });
     }
     return lane;
   }
@@ -139,6 +252,7 @@ export class World {
   arrangeLanes(): void {
     for (const lane of this.#moved) {
       const hasReady = lane.counts.ready > 0;
+      this.touchLane(lane);
       if (hasReady && !lane.isShared) lane.pass = Math.max(lane.pass, this.enteringPass(lane.queue));
       lane.isShared = hasReady;
     }
@@ -152,8 +266,10 @@ export class World {
   }
 
   /** The one write of a job: counters, indexes and slots follow the difference between before and after. */
-  save(job: Job, now: Millis): void {
+  save(row: Job, now: Millis): void {
+    const job = this.#asWritten(row);
     const before = this.jobs.get(job.id);
+    this.#noteJob(job.id, before);
     if (before !== undefined) this.#unindex(before);
     this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
     // A lane that was made for it goes after it.
@@ -172,8 +288,47 @@ export class World {
       ? undefined
       : this.slots(job)[job.successor === true ? "successor" : "current"];
     if (holder !== undefined) this.drop(holder);
+    this.#noteJob(job.id, undefined);
     this.#index({ job, seq, place: placeOf(job, now) });
     this.#seq = Math.max(this.#seq, seq);
+  }
+
+  /** A row that goes to other processes as JSON is here as it will be there. */
+  #asWritten<Row extends object>(row: Row): Row {
+    return this.#changes === undefined ? row : withoutAbsent(row);
+  }
+
+  #noteJob(id: JobId, before: Stored | undefined): void {
+    if (this.#changes !== undefined) note(this.#changes.jobs, id, before);
+  }
+
+  /** The last place that was given in the order of insertion. */
+  get lastSeq(): number {
+    return this.#seq;
+  }
+
+  set lastSeq(seq: number) {
+    this.#seq = seq;
+  }
+
+  /**
+   * Puts rows of jobs in the place of those with their ids, and removes others, as another process has decided; tells
+   * nobody, and leaves lanes their places in the fair share.
+   */
+  replaceJobs(rows: readonly { readonly seq: number; readonly job: Job }[], gone: readonly JobId[], now: Millis): void {
+    for (const id of gone) this.drop(id);
+    for (const { job } of rows) {
+      const before = this.jobs.get(job.id)?.job;
+      if (isFinished(job.state) && (before === undefined || !isFinished(before.state))) this.#remember(job);
+    }
+    // Slots of keys move between jobs: all leave theirs before any takes one.
+    for (const { job } of rows) this.drop(job.id);
+    for (const { seq, job } of rows) {
+      this.#index({ job, seq, place: placeOf(job, now) });
+      if (seq > this.#seq) this.#seq = seq;
+    }
+    for (const lane of this.#moved) lane.isShared = lane.counts.ready > 0;
+    this.#moved.clear();
   }
 
   /** The id of the last event that was ever appended. */
@@ -182,6 +337,7 @@ export class World {
   }
 
   set lastEventId(id: number) {
+    this.#noteEvents();
     this.#eventId = id;
   }
 
@@ -189,23 +345,70 @@ export class World {
   remember(key: string, used: UsedKey): void {
     const before = this.idempotency.get(key);
     this.#undo?.push(() => (before === undefined ? this.idempotency.delete(key) : this.idempotency.set(key, before)));
+    if (this.#changes !== undefined) note(this.#changes.idempotency, key, before);
     this.idempotency.set(key, used);
+  }
+
+  /** Forgets an idempotencyKey. */
+  forget(key: string): void {
+    if (this.#changes !== undefined) note(this.#changes.idempotency, key, this.idempotency.get(key));
+    this.idempotency.delete(key);
+  }
+
+  saveQueue(queue: Queue): void {
+    if (this.#changes !== undefined) note(this.#changes.queues, queue.name, this.queues.get(queue.name));
+    this.queues.set(queue.name, queue);
+  }
+
+  /** What a queue's rate has counted. */
+  saveWindow(queue: string, window: RateWindow): void {
+    if (this.#changes !== undefined) note(this.#changes.windows, queue, this.windows.get(queue));
+    this.windows.set(queue, window);
+  }
+
+  removeQueue(name: string): void {
+    if (this.#changes !== undefined) {
+      note(this.#changes.queues, name, this.queues.get(name));
+      note(this.#changes.windows, name, this.windows.get(name));
+    }
+    this.queues.delete(name);
+    this.windows.delete(name);
+  }
+
+  saveRecord(key: string, record: RecordValue): void {
+    if (this.#changes !== undefined) note(this.#changes.records, key, this.records.get(key));
+    this.records.set(key, record);
+  }
+
+  removeRecord(key: string): void {
+    if (this.#changes !== undefined) note(this.#changes.records, key, this.records.get(key));
+    this.records.delete(key);
+  }
+
+  /** A tenant's record is about to change. */
+  noteTenant(id: string, before: StoredTenant | undefined): void {
+    if (this.#changes !== undefined) note(this.#changes.tenants, id, before);
   }
 
   /** Removes a job: a finished one, as retention asks, or one that is about to be restored. */
   drop(id: JobId): void {
     const stored = this.jobs.get(id);
-    if (stored !== undefined) this.#unindex(stored);
+    if (stored === undefined) return;
+    this.#noteJob(id, stored);
+    this.#unindex(stored);
   }
 
-  saveSchedule(schedule: Schedule): void {
+  saveSchedule(row: Schedule): void {
+    const schedule = this.#asWritten(row);
     const key = scheduleKey(schedule);
+    if (this.#changes !== undefined) note(this.#changes.schedules, key, this.schedules.get(key));
     this.#countActive(schedule.tenant, this.schedules.get(key), schedule);
     this.schedules.set(key, schedule);
     this.dueSchedules.set(key, schedule.cursor.nextAt);
   }
 
   removeSchedule(schedule: Schedule): void {
+    if (this.#changes !== undefined) note(this.#changes.schedules, scheduleKey(schedule), schedule);
     this.#countActive(schedule.tenant, schedule, undefined);
     this.schedules.delete(scheduleKey(schedule));
     this.dueSchedules.set(scheduleKey(schedule), undefined);
@@ -331,17 +534,38 @@ export class World {
 
   /** J10: beyond the count, the oldest finished job of the queue goes as the newest comes. */
   trim(job: Job): void {
-    const completed = job.state === "completed";
-    const group = `${completed ? "completed" : "ended"}\n${job.queue}`;
+    const { completed, ids } = this.#remember(job);
     const max = completed ? this.retention.completedCountMax : this.retention.endedCountMax;
-    const ids = this.#ended.get(group) ?? [];
-    this.#ended.set(group, ids);
-    ids.push(job.id);
     if (ids.length < 2 * max + 100) return;
-    for (const id of ids.splice(0, ids.length - max)) {
+    const oldest = ids.splice(0, ids.length - max);
+    this.#changes?.undo.push(() => ids.unshift(...oldest));
+    for (const id of oldest) {
       const found = this.jobs.get(id)?.job;
       if (found !== undefined && isFinished(found.state) && (found.state === "completed") === completed) this.drop(id);
     }
+  }
+
+  /** Brings finished jobs into the order in which they ended, after they were stored in another. */
+  arrangeFinished(): void {
+    const endedAt = (id: JobId) => this.jobs.get(id)?.job.finishedAt ?? 0;
+    for (const [group, ids] of this.#ended) {
+      const kept = [...new Set(ids)].filter((id) => this.jobs.has(id));
+      this.#ended.set(
+        group,
+        kept.sort((a, b) => endedAt(a) - endedAt(b)),
+      );
+    }
+  }
+
+  /** Puts a finished job at the end of its queue's. */
+  #remember(job: Job): { readonly completed: boolean; readonly ids: JobId[] } {
+    const completed = job.state === "completed";
+    const group = `${completed ? "completed" : "ended"}\n${job.queue}`;
+    const ids = this.#ended.get(group) ?? [];
+    this.#ended.set(group, ids);
+    ids.push(job.id);
+    this.#changes?.undo.push(() => ids.pop());
+    return { completed, ids };
   }
 }
 
@@ -353,8 +577,17 @@ function slotKey(job: { readonly tenant: string; readonly queue: string; readonl
   return `${job.tenant}\n${job.queue}\n${job.key}`;
 }
 
-function placeOf(job: Job, now: Millis): Place {
-  if (job.state !== "pending") return job.state;
-  if (job.successor === true) return "held";
-  return job.dueAt <= now ? "ready" : "deferred";
+/** The row without members that are undefined. Nothing is deleted from an object: V8 would keep it as a table, thrice as large. */
+function withoutAbsent<Row extends object>(row: Row): Row {
+  const members = Object.entries(row);
+  if (members.every(([, value]) => value !== undefined)) return row;
+  return Object.fromEntries(members.filter(([, value]) => value !== undefined)) as Row;
+}
+
+/** Makes rows as they were. */
+function putBack<Value>(rows: Map<string, Value>, before: ReadonlyMap<string, Value | undefined>): void {
+  for (const [key, value] of before) {
+    if (value === undefined) rows.delete(key);
+    else rows.set(key, value);
+  }
 }

@@ -1,40 +1,42 @@
 // A whole world as values and back: the contract's TransferStore in memory.
-import type { Millis } from "../../core/clock.ts";
-import type { TransferStore } from "../../core/engine.ts";
-import type { StoredEvent } from "../../core/events.ts";
+import type { Millis } from "../core/clock.ts";
+import type { TransferStore } from "../core/engine.ts";
 import {
   compareNames,
   positionOf,
   type TransferItem,
   type TransferKind,
   type TransferName,
+  type TransferOutcome,
   type TransferPosition,
-} from "../../core/transfer.ts";
-import { readPageOf } from "../../core/transfer-page.ts";
+} from "../core/transfer.ts";
+import { readPageOf } from "../core/transfer-page.ts";
+import type { Run } from "./run.ts";
 import { scheduleKey, type World } from "./world.ts";
 
-export function transferStore(world: World): TransferStore {
+export function transferStore(run: Run): TransferStore {
   return {
-    read: async (request) =>
-      world.step((now) =>
+    read: (request) =>
+      run((world, now) =>
         readPageOf(request, (kind, after, limit) => {
           const items = readKind(world, kind, after, now);
           return items.sort((a, b) => compareNames(positionOf(a).name, positionOf(b).name)).slice(0, limit);
         }),
       ),
-    counts: async () => ({
-      queue: world.queues.size,
-      tenant: world.tenants.all().length,
-      job: world.jobs.size,
-      lane: [...world.lanes.values()].reduce((sum, lanes) => sum + lanes.size, 0),
-      idempotency: world.idempotency.size,
-      record: world.records.size,
-      event: world.events.length,
-      eventSequence: 1,
-      schedule: world.schedules.size,
-    }),
-    write: async ({ items, remove, guard }) =>
-      world.step((now) => {
+    counts: () =>
+      run((world) => ({
+        queue: world.queues.size,
+        tenant: world.tenants.all().length,
+        job: world.jobs.size,
+        lane: [...world.lanes.values()].reduce((sum, lanes) => sum + lanes.size, 0),
+        idempotency: world.idempotency.size,
+        record: world.records.size,
+        event: world.events.length,
+        eventSequence: 1,
+        schedule: world.schedules.size,
+      })),
+    write: ({ items, remove, guard }) =>
+      run((world, now): TransferOutcome => {
         if (guard !== undefined && world.records.get(guard.key)?.value !== guard.value) return "lost";
         for (const position of remove) removeItem(world, position);
         for (const item of items) writeItem(world, item, now);
@@ -90,8 +92,8 @@ function readSmall(world: World, kind: Exclude<TransferKind, "job" | "event">, n
 function writeItem(world: World, item: TransferItem, now: Millis): void {
   switch (item.kind) {
     case "queue":
-      world.queues.set(item.queue.name, item.queue);
-      world.windows.set(item.queue.name, item.window);
+      world.saveQueue(item.queue);
+      world.saveWindow(item.queue.name, item.window);
       return;
     case "tenant":
       world.tenants.save(item.tenant, item.window, now, true);
@@ -103,6 +105,7 @@ function writeItem(world: World, item: TransferItem, now: Millis): void {
       const lane = world.lane(item.queue, item.tenant);
       // Its jobs have come before it: the place that they gave it is not the one that it had.
       world.arrangeLanes();
+      world.touchLane(lane);
       Object.assign(lane.totals, item.totals);
       lane.pass = item.pass;
       lane.weight = item.weight;
@@ -110,16 +113,16 @@ function writeItem(world: World, item: TransferItem, now: Millis): void {
     }
     case "idempotency": {
       const { body, job: id, dueAt, expiresAt } = item;
-      world.idempotency.set(`${item.tenant}\n${item.key}`, { body, id, dueAt, expiresAt });
+      world.remember(`${item.tenant}\n${item.key}`, { body, id, dueAt, expiresAt });
       return;
     }
     case "record": {
       const { value, revision, expiresAt } = item;
-      world.records.set(item.key, { value, revision, ...(expiresAt === undefined ? {} : { expiresAt }) });
+      world.saveRecord(item.key, { value, revision, ...(expiresAt === undefined ? {} : { expiresAt }) });
       return;
     }
     case "event":
-      writeEvent(world, item.event);
+      world.restoreEvent(item.event);
       return;
     case "eventSequence":
       world.lastEventId = item.lastId;
@@ -129,19 +132,11 @@ function writeItem(world: World, item: TransferItem, now: Millis): void {
   }
 }
 
-/** They come in order, so that all but a repeat go to the end. */
-function writeEvent(world: World, event: StoredEvent): void {
-  const at = world.events.findLastIndex(({ id }) => id <= event.id);
-  world.events.splice(at + 1, 0, event);
-  if (world.events[at]?.id === event.id) world.events.splice(at, 1);
-}
-
 function removeItem(world: World, { kind, name: [first = "", second = ""] }: TransferPosition): void {
   const key = `${first}\n${second}`;
   switch (kind) {
     case "queue":
-      world.queues.delete(String(first));
-      world.windows.delete(String(first));
+      world.removeQueue(String(first));
       return;
     case "tenant":
       world.tenants.remove(String(first));
@@ -150,16 +145,16 @@ function removeItem(world: World, { kind, name: [first = "", second = ""] }: Tra
       for (const { seq, job } of world.jobs.values()) if (seq === first) world.drop(job.id);
       return;
     case "lane":
-      world.lanes.get(String(first))?.delete(String(second));
+      world.removeLane(String(first), String(second));
       return;
     case "idempotency":
-      world.idempotency.delete(key);
+      world.forget(key);
       return;
     case "record":
-      world.records.delete(String(first));
+      world.removeRecord(String(first));
       return;
     case "event":
-      world.events = world.events.filter(({ id }) => id !== first);
+      world.keepEvents(world.events.filter(({ id }) => id !== first));
       return;
     case "eventSequence":
       return;

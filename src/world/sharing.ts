@@ -1,6 +1,6 @@
 // Sharing a queue's claims among its lanes: the next jobs of those whose tenants' limits allow it.
-import type { Millis } from "../../core/clock.ts";
-import { type LaneShare, type LimitedTake, shareLanes, shareLimited } from "../../core/queue.ts";
+import type { Millis } from "../core/clock.ts";
+import { type LaneShare, type LimitedTake, shareLanes, shareLimited } from "../core/queue.ts";
 import type { Lane, Stored } from "./lane.ts";
 import type { World } from "./world.ts";
 

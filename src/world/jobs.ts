@@ -1,6 +1,6 @@
 // Jobs in memory: the contract's JobStore over the world.
-import { changeEvent, waitsAgainEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
+import { changeEvent, waitsAgainEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
 import type {
   Change,
   ChangeAnswer,
@@ -10,37 +10,37 @@ import type {
   JobStore,
   SettleAnswer,
   StatsFilter,
-} from "../../core/engine.ts";
-import { changeLimit, type Guardrails } from "../../core/guardrails.ts";
-import type { JobId } from "../../core/id.ts";
-import { allows, dueInstant, isFinished, type Job } from "../../core/job.ts";
-import { holds, isRepeat } from "../../core/lease.ts";
-import type { LaneCounts } from "../../core/queue.ts";
-import type { Settlement } from "../../core/settling.ts";
-import type { TenantId } from "../../core/tenant.ts";
-import { appendLog, applySettlement, cancelJob, reviveJob } from "../../core/transitions.ts";
+} from "../core/engine.ts";
+import { changeLimit, type Guardrails } from "../core/guardrails.ts";
+import type { JobId } from "../core/id.ts";
+import { allows, dueInstant, isFinished, type Job } from "../core/job.ts";
+import { holds, isRepeat } from "../core/lease.ts";
+import type { LaneCounts } from "../core/queue.ts";
+import type { Settlement } from "../core/settling.ts";
+import type { TenantId } from "../core/tenant.ts";
+import { appendLog, applySettlement, cancelJob, reviveJob } from "../core/transitions.ts";
 import { claim } from "./claim.ts";
 import { end } from "./ending.ts";
 import { insertAll } from "./insert.ts";
 import { listJobs } from "./listing.ts";
 import { purgeFinished, purgeJobs } from "./retention.ts";
+import type { Run } from "./run.ts";
 import type { World } from "./world.ts";
 
-export function jobStore(world: World): JobStore {
+export function jobStore(run: Run): JobStore {
   return {
-    insert: async (inserts) =>
-      world.step((now) => inserts.map(({ jobs, guardrails }) => insertAll(world, jobs, guardrails, now))),
-    claim: async (request) => world.step((now) => claim(world, request, now)),
-    extend: async (extensions, leaseMs) =>
-      world.step((now) => extensions.map((extension) => extend(world, extension, leaseMs, now))),
-    settle: async (settlements) => world.step((now) => settlements.map((one) => settle(world, one, now))),
-    change: async (changes, guardrails) =>
-      world.step((now) => changes.map((one) => change(world, one, guardrails, now))),
-    get: async (id, tenant) => find(world, id, tenant),
-    list: async (filter, page) => world.step((now) => listJobs(world, filter, page, now)),
-    stats: async (filter) => world.step((now) => stats(world, filter, now)),
-    purge: async (request) =>
-      world.step((now) =>
+    insert: (inserts) =>
+      run((world, now) => inserts.map(({ jobs, guardrails }) => insertAll(world, jobs, guardrails, now))),
+    claim: (request) => run((world, now) => claim(world, request, now)),
+    extend: (extensions, leaseMs) =>
+      run((world, now) => extensions.map((extension) => extend(world, extension, leaseMs, now))),
+    settle: (settlements) => run((world, now) => settlements.map((one) => settle(world, one, now))),
+    change: (changes, guardrails) => run((world, now) => changes.map((one) => change(world, one, guardrails, now))),
+    get: (id, tenant) => run((world) => find(world, id, tenant)),
+    list: (filter, page) => run((world, now) => listJobs(world, filter, page, now)),
+    stats: (filter) => run((world, now) => stats(world, filter, now)),
+    purge: (request) =>
+      run((world, now) =>
         request.finished === undefined
           ? purgeJobs(world, request, now)
           : purgeFinished(world, request.finished, request.limit, now),

@@ -1,12 +1,12 @@
 // The one way a job ends: totals, audit, its key's successor, retention, its schedule.
 
-import { afterJobEnd } from "../../core/after-end.ts";
-import { jobEndEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import type { JobId } from "../../core/id.ts";
-import type { Job, JobOrigin } from "../../core/job.ts";
-import type { EndedJob, ScheduleRef } from "../../core/schedule.ts";
-import { cancelJob } from "../../core/transitions.ts";
+import { afterJobEnd } from "../core/after-end.ts";
+import { jobEndEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import type { JobId } from "../core/id.ts";
+import type { Job, JobOrigin } from "../core/job.ts";
+import type { EndedJob, ScheduleRef } from "../core/schedule.ts";
+import { cancelJob } from "../core/transitions.ts";
 import { insertJob } from "./insert.ts";
 import { scheduleKey, type World } from "./world.ts";
 
@@ -20,7 +20,7 @@ export function end(world: World, job: Job, now: Millis, actor?: string): Afterm
   const { state } = job;
   if (state === "pending" || state === "active") throw new Error(`job ${job.id} has not ended: ${state}`);
   world.save(job, now);
-  world.lane(job.queue, job.tenant).totals[state]++;
+  world.touchLane(world.lane(job.queue, job.tenant)).totals[state]++;
   const event = jobEndEvent(job, now, world.retention.auditsAll);
   world.append(event === undefined ? undefined : { ...event, actor });
   promoteSuccessor(world, job, now);

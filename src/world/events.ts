@@ -1,19 +1,21 @@
 // The audit log in memory: the contract's EventStore over the world.
-import { purgedEventsEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import type { EventPurge, EventStore, PurgeAnswer } from "../../core/engine.ts";
-import { type EventFilter, type EventPage, eventListing, eventMatches, type StoredEvent } from "../../core/events.ts";
-import { decodePosition, encodePosition, type Page } from "../../core/page.ts";
+import { purgedEventsEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import type { EventPurge, EventStore, PurgeAnswer } from "../core/engine.ts";
+import { type EventFilter, type EventPage, eventListing, eventMatches, type StoredEvent } from "../core/events.ts";
+import { decodePosition, encodePosition, type Page } from "../core/page.ts";
+import { firstBeyond } from "./event-search.ts";
+import type { Run } from "./run.ts";
 import type { World } from "./world.ts";
 
-export function eventStore(world: World): EventStore {
+export function eventStore(run: Run): EventStore {
   return {
-    append: async (events) =>
-      world.step(() => {
+    append: (events) =>
+      run((world) => {
         for (const event of events) world.append(event);
       }),
-    list: async (filter, page) => list(world, filter, page),
-    purge: async (request) => world.step((now) => purge(world, request, now)),
+    list: (filter, page) => run((world) => list(world, filter, page)),
+    purge: (request) => run((world, now) => purge(world, request, now)),
   };
 }
 
@@ -39,17 +41,6 @@ function addMatching(found: StoredEvent[], event: StoredEvent | undefined, filte
   if (event !== undefined && eventMatches(event, filter)) found.push(event);
 }
 
-/** Where the events with a greater id begin: they are in the order of their ids. */
-function firstBeyond(events: readonly StoredEvent[], id: number): number {
-  let [low, high] = [0, events.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((events[middle]?.id ?? 0) > id) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
 function purge(world: World, { named, olderThanMs, limit }: EventPurge, now: Millis): PurgeAnswer {
   const before = named?.before ?? now - (olderThanMs ?? world.retention.eventAgeMsMax);
   let deleted = 0;
@@ -63,7 +54,7 @@ function purge(world: World, { named, olderThanMs, limit }: EventPurge, now: Mil
     deleted++;
     return false;
   });
-  if (deleted > 0) world.events = kept;
+  if (deleted > 0) world.keepEvents(kept);
   if (named !== undefined && deleted > 0) world.append(purgedEventsEvent(before, deleted, now, named.actor));
   return { deleted, more };
 }

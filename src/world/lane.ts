@@ -1,10 +1,8 @@
 // A lane: one tenant's jobs in one queue, with its counters and what is ready or deferred in it.
-import type { Millis } from "../../core/clock.ts";
-import { compareDue, type Job } from "../../core/job.ts";
+import type { Millis } from "../core/clock.ts";
+import { compareDue, type Job } from "../core/job.ts";
+import type { Place } from "../core/stored-job.ts";
 import { Heap } from "./heap.ts";
-
-/** Where a job waits: the stored state, with `pending` split by what a claim may do with it. */
-export type Place = "ready" | "deferred" | "held" | "active" | "completed" | "failed" | "cancelled";
 
 /** A job with its order of insertion. Each save makes a new one, so that an entry of an old one in a heap is stale. */
 export interface Stored {

@@ -1,7 +1,7 @@
 // What queues and tenants may give to a claim, and what claims spend of it (J12).
-import type { Millis } from "../../core/clock.ts";
-import type { Job } from "../../core/job.ts";
-import { rateAllowance, spendRate } from "../../core/queue.ts";
+import type { Millis } from "../core/clock.ts";
+import type { Job } from "../core/job.ts";
+import { rateAllowance, spendRate } from "../core/queue.ts";
 import type { World } from "./world.ts";
 
 /** What a queue may give to one claim. */
@@ -21,8 +21,7 @@ export function allowance(world: World, queue: string, now: Millis): Allowance {
 export function rateLeft(world: World, queue: string, now: Millis): Allowance {
   const rate = world.queues.get(queue)?.rate;
   if (rate === undefined) return { limit: Number.POSITIVE_INFINITY };
-  const { allowed, window, regainAt } = rateAllowance(rate, world.windows.get(queue) ?? [], now);
-  world.windows.set(queue, window);
+  const { allowed, regainAt } = rateAllowance(rate, world.windows.get(queue) ?? [], now);
   return { limit: allowed, regainAt };
 }
 
@@ -35,7 +34,7 @@ export function tenantRegainAt(world: World, tenant: string, now: Millis): Milli
 export function spendRates(world: World, queue: string, taken: readonly Job[], now: Millis): void {
   const rate = world.queues.get(queue)?.rate;
   if (rate !== undefined && taken.length > 0) {
-    world.windows.set(queue, spendRate(rate, world.windows.get(queue) ?? [], taken.length, now));
+    world.saveWindow(queue, spendRate(rate, world.windows.get(queue) ?? [], taken.length, now));
   }
   if (world.tenants.limited.size === 0) return;
   for (const tenant of new Set(taken.map((job) => job.tenant))) {

@@ -1,5 +1,5 @@
 // Schedules by their next tick: one entry for each, however often one is saved between two ticks.
-import type { Millis } from "../../core/clock.ts";
+import type { Millis } from "../core/clock.ts";
 import { Heap } from "./heap.ts";
 
 interface Entry {

@@ -1,9 +1,9 @@
 // Tenants in memory: the contract's TenantStore over the world.
-import { tenantEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import type { TenantStore } from "../../core/engine.ts";
-import { decodeCursor, encodeCursor } from "../../core/page.ts";
-import type { RateWindow } from "../../core/queue.ts";
+import { tenantEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import type { TenantStore } from "../core/engine.ts";
+import { decodeCursor, encodeCursor } from "../core/page.ts";
+import type { RateWindow } from "../core/queue.ts";
 import {
   changeTenant,
   plainTenant,
@@ -13,15 +13,16 @@ import {
   type TenantFilter,
   type TenantSummary,
   tenantRoom,
-} from "../../core/tenant-record.ts";
+} from "../core/tenant-record.ts";
+import type { Run } from "./run.ts";
 import type { World } from "./world.ts";
 
-export function tenantStore(world: World): TenantStore {
+export function tenantStore(run: Run): TenantStore {
   return {
-    put: async (changes, actor) => world.step((now) => changes.map((change) => put(world, change, now, actor))),
-    get: async (ids) => ids.map((id) => world.tenants.get(id)),
-    list: async (filter, page) =>
-      world.step((now) => {
+    put: (changes, actor) => run((world, now) => changes.map((change) => put(world, change, now, actor))),
+    get: (ids) => run((world) => ids.map((id) => world.tenants.get(id))),
+    list: (filter, page) =>
+      run((world, now) => {
         const after = page.cursor === undefined ? "" : String(decodeCursor(page.cursor, 1)[0]);
         const found = namesOf(world).filter((id) => id > after && matches(id, filter));
         const items = found.slice(0, page.limit).map((id) => summaryOf(world, id, now));

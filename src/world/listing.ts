@@ -1,9 +1,9 @@
 // Listings of jobs in memory, in each of the contract's orders.
-import type { Millis } from "../../core/clock.ts";
-import type { JobFilter, JobPage, JobSort } from "../../core/engine.ts";
-import type { Job } from "../../core/job.ts";
-import { jobMatches } from "../../core/job-filter.ts";
-import { decodePosition, encodePosition, type Page } from "../../core/page.ts";
+import type { Millis } from "../core/clock.ts";
+import type { JobFilter, JobPage, JobSort } from "../core/engine.ts";
+import type { Job } from "../core/job.ts";
+import { jobMatches } from "../core/job-filter.ts";
+import { decodePosition, encodePosition, type Page } from "../core/page.ts";
 import type { Stored } from "./lane.ts";
 import type { World } from "./world.ts";
 

@@ -1,10 +1,10 @@
 // Claiming: expired leases first and alone, then due jobs by lane, priority, due time and insertion.
-import { claimedEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import type { ClaimAnswer, ClaimRequest } from "../../core/engine.ts";
-import { type ClaimedJob, compareDue, type Job } from "../../core/job.ts";
-import { everyQueue, isLimited, type LaneTaken, passAfter, passBeside } from "../../core/queue.ts";
-import { applyClaim, isLost, supersedeExpired } from "../../core/transitions.ts";
+import { claimedEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import type { ClaimAnswer, ClaimRequest } from "../core/engine.ts";
+import { type ClaimedJob, compareDue, type Job } from "../core/job.ts";
+import { everyQueue, isLimited, type LaneTaken, passAfter, passBeside } from "../core/queue.ts";
+import { applyClaim, isLost, supersedeExpired } from "../core/transitions.ts";
 import { allowance, rateLeft, spendRates, tenantRegainAt } from "./claim-limits.ts";
 import { end } from "./ending.ts";
 import { giveUpAt, giveUpPlaces } from "./held-places.ts";
@@ -110,12 +110,12 @@ function take(world: World, wants: ClaimRequest["wants"], request: ClaimRequest,
 }
 
 function moveLanes(world: World, queue: string, lanes: readonly LaneTaken[]): void {
-  for (const one of lanes) world.lane(queue, one.planned.tenant).pass = passAfter(one);
+  for (const one of lanes) world.touchLane(world.lane(queue, one.planned.tenant)).pass = passAfter(one);
   const beside = world.tenants.limited.size === 0 ? undefined : passBeside(lanes);
   if (beside === undefined) return;
   for (const tenant of world.tenants.limited) {
     const lane = world.lanes.get(queue)?.get(tenant);
-    if (lane !== undefined && lane.counts.ready > 0) lane.pass = Math.max(lane.pass, beside);
+    if (lane !== undefined && lane.counts.ready > 0) world.touchLane(lane).pass = Math.max(lane.pass, beside);
   }
 }
 

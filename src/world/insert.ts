@@ -1,11 +1,11 @@
 // Inserting one job: repeats, idempotency keys, the two slots of a key, limits.
-import { scheduledEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import { defaults } from "../../core/defaults.ts";
-import type { InsertAnswer, InsertedJob } from "../../core/engine.ts";
-import { countLimit, type Guardrails, shapeLimit } from "../../core/guardrails.ts";
-import { beginJob, type Job, type NewJob, replaceJob } from "../../core/job.ts";
-import { Refusal } from "../../core/refusal.ts";
+import { scheduledEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import { defaults } from "../core/defaults.ts";
+import type { InsertAnswer, InsertedJob } from "../core/engine.ts";
+import { countLimit, type Guardrails, shapeLimit } from "../core/guardrails.ts";
+import { beginJob, type Job, type NewJob, replaceJob } from "../core/job.ts";
+import { Refusal } from "../core/refusal.ts";
 import type { World } from "./world.ts";
 
 /** Inserts jobs together or not at all. */

@@ -1,10 +1,10 @@
 // Places of a tenant's concurrency that dead workers hold: their leases have ended, and nobody recovers them, as the
 // queue is paused or not served. Who serves it has a lease's time to; then a claim that wants the place gives it up.
-import { waitsAgainEvent } from "../../core/audit.ts";
-import type { Millis } from "../../core/clock.ts";
-import type { ClaimRequest } from "../../core/engine.ts";
-import { isFinished, type Job } from "../../core/job.ts";
-import { giveUpLease } from "../../core/transitions.ts";
+import { waitsAgainEvent } from "../core/audit.ts";
+import type { Millis } from "../core/clock.ts";
+import type { ClaimRequest } from "../core/engine.ts";
+import { isFinished, type Job } from "../core/job.ts";
+import { giveUpLease } from "../core/transitions.ts";
 import { end } from "./ending.ts";
 import type { Stored } from "./lane.ts";
 import { firstLease, leasesOf } from "./leases.ts";

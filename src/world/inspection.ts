@@ -1,20 +1,21 @@
 // Asking why, in memory: the contract's InspectionStore over the world.
-import type { Millis } from "../../core/clock.ts";
-import type { InspectionStore } from "../../core/engine.ts";
-import { fine } from "../../core/findings.ts";
-import type { JobId } from "../../core/id.ts";
-import { compareDue } from "../../core/job.ts";
-import { everyQueue, rateAllowance } from "../../core/queue.ts";
-import type { Schedule } from "../../core/schedule.ts";
-import type { JobStanding, TenantStanding } from "../../core/standing.ts";
+import type { Millis } from "../core/clock.ts";
+import type { InspectionStore } from "../core/engine.ts";
+import type { Finding } from "../core/findings.ts";
+import type { JobId } from "../core/id.ts";
+import { compareDue } from "../core/job.ts";
+import { everyQueue, rateAllowance } from "../core/queue.ts";
+import type { Schedule } from "../core/schedule.ts";
+import type { JobStanding, TenantStanding } from "../core/standing.ts";
 import type { Lane, Stored } from "./lane.ts";
+import type { Run } from "./run.ts";
 import { scheduleKey, type World } from "./world.ts";
 
-export function inspectionStore(world: World): InspectionStore {
+export function inspectionStore(run: Run, findings: () => Promise<Finding[]>): InspectionStore {
   return {
-    standing: async (id, { aheadMax }) => world.step((now) => standing(world, id, aheadMax, now)),
-    schedules: async (which, limit) => world.step((now) => schedules(world, which, now).slice(0, limit)),
-    findings: async () => [fine("memory", "everything is in this process and ends with it")],
+    standing: (id, { aheadMax }) => run((world, now) => standing(world, id, aheadMax, now)),
+    schedules: (which, limit) => run((world, now) => schedules(world, which, now).slice(0, limit)),
+    findings,
   };
 }
 
