@@ -1,2 +1,10 @@
 /** Folders of test/ whose tests need servers, see scripts/services.ts. */
-export const foldersWithServers: readonly string[] = ["adapters", "bullmq", "chaos", "postgres", "redis", "servers"];
+export const foldersWithServers: readonly string[] = [
+  "adapters",
+  "bullmq",
+  "chaos",
+  "nats",
+  "postgres",
+  "redis",
+  "servers",
+];

@@ -4,6 +4,9 @@
 import { existsSync, readdirSync } from "node:fs";
 import { startChromium } from "./services/chromium.ts";
 import { queryOnce } from "./services/databases.ts";
+import { startNats } from "./services/nats.ts";
+import type { NatsRelease } from "./services/nats-binaries.ts";
+import { startNatsCluster } from "./services/nats-cluster.ts";
 import { startPgBouncer } from "./services/pgbouncer.ts";
 import { startPostgres } from "./services/postgres.ts";
 import type { PostgresVersion } from "./services/postgres-binaries.ts";
@@ -11,6 +14,7 @@ import type { RedisKind } from "./services/redis-binaries.ts";
 import { startRedisCluster } from "./services/redis-cluster.ts";
 import { infoOf } from "./services/redis-commands.ts";
 import { startRedisFailover } from "./services/redis-failover.ts";
+import { findNats } from "./services/shared-nats.ts";
 import { findPostgres } from "./services/shared-postgres.ts";
 import { findRedis } from "./services/shared-redis.ts";
 
@@ -64,6 +68,24 @@ async function tryRedisFailover(): Promise<string> {
   return "a primary, its replica and a Sentinel";
 }
 
+async function tryNats(): Promise<string> {
+  const server = await findNats();
+  await server.close();
+  return `nats-server ${server.version}`;
+}
+
+async function tryOldNats(release: NatsRelease): Promise<string> {
+  const server = await startNats({ release });
+  await server.close();
+  return `nats-server ${server.version}, too old for the engine`;
+}
+
+async function tryNatsCluster(): Promise<string> {
+  const cluster = await startNatsCluster();
+  await cluster.close();
+  return `a cluster of ${cluster.nodes.length}`;
+}
+
 async function tryChromium(): Promise<string> {
   const browser = await startChromium();
   await browser.close();
@@ -75,6 +97,7 @@ const trials: Readonly<Record<string, readonly Trial[]>> = {
   sqlite: [],
   postgres: [() => tryPostgres(15), () => tryPostgres(18), tryPgBouncer],
   redis: [() => tryRedis("redis"), () => tryRedis("valkey"), tryRedisCluster, tryRedisFailover],
+  nats: [tryNats, () => tryOldNats("2.10"), () => tryOldNats("2.9"), tryNatsCluster],
 };
 
 /** What failed, and what did so beneath it. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { backportsOptions } from "./debian-backports.ts";
+import { suiteOptions } from "./debian-suites.ts";
 import { serverUser } from "./server-home.ts";
 
 const runFile = promisify(execFile);
@@ -63,19 +63,21 @@ export async function fetchFromNpm(
 
 /**
  * The root of a tree that holds a Debian package, unpacked, with those of its dependencies (and of theirs) that a machine may
- * lack. apt checks them against Debian's signatures; the version is that of the machine's release, or of its backports.
+ * lack. apt checks them against Debian's signatures; the version is that of the machine's release, or of the suite named: its
+ * "backports", or any other, as in "testing".
  */
 export async function fetchFromDebian(
   name: string,
   dependencies: RegExp,
-  { backports = false }: { readonly backports?: boolean } = {},
+  { suite }: { readonly suite?: string } = {},
 ): Promise<string> {
-  return await fetchOnce(`debian-${name}`, async (target) => {
+  const folder = suite === undefined || suite === "backports" ? `debian-${name}` : `debian-${name}-${suite}`;
+  return await fetchOnce(folder, async (target) => {
     const env = { ...process.env, LC_ALL: "C" };
     const run = async (command: string, ...args: string[]) =>
       (await runFile(command, args, { cwd: target, env })).stdout;
     const download = async () => {
-      const options = backports ? await backportsOptions(join(target, "apt"), run) : [];
+      const options = suite === undefined ? [] : await suiteOptions(suite, join(target, "apt"), run);
       const names = [name];
       for (const wanted of names) {
         const depends = await run("apt-cache", ...options, "depends", wanted);

@@ -44,7 +44,7 @@ export async function redisProgram(kind: RedisKind): Promise<RedisProgram> {
   if (installed !== undefined) return { command: installed, env: {} };
   try {
     const needed = /^((redis|valkey)-tools|lib(jemalloc|lzf|atomic).*)$/;
-    const root = await fetchFromDebian(`${kind}-server`, needed, { backports: kind === "valkey" });
+    const root = await fetchFromDebian(`${kind}-server`, needed, kind === "valkey" ? { suite: "backports" } : {});
     return { command: join(root, "usr", "bin", `${kind}-server`), env: { LD_LIBRARY_PATH: librariesIn(root) } };
   } catch (error) {
     const variable = `PUNCTUAL_TEST_${kind.toUpperCase()}_URL`;

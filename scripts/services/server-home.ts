@@ -13,9 +13,14 @@ const runFile = promisify(execFile);
 
 /** PostgreSQL and PgBouncer refuse to run as root: then all servers run as this user, who owns nothing else. */
 const nobody = 65_534;
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** The user that servers run as; undefined where it is the user of this process. */
-export const serverUser: { readonly uid: number; readonly gid: number } | undefined =
-  process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : undefined;
+export const serverUser: User | undefined = process.getuid?.() === 0 ? { uid: nobody, gid: nobody } : undefined;
 
 /** Reads the server's process id line by line, 0 for none; at the end of the input it ends the last one named. */
 const guardScript = `
@@ -71,15 +76,15 @@ export class ServerHome {
     await runFile(command, args, { cwd: this.directory, env: { ...process.env, ...env }, ...serverUser });
   }
 
-  /** Starts the server itself; what it prints goes to its log. */
-  start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
+  /** Starts the server itself; what it prints goes to its log. One that is root's must drop its rights itself. */
+  start(command: string, args: readonly string[], env: NodeJS.ProcessEnv = {}, user = serverUser): ChildProcess {
     const log = openSync(this.#log, "a", 0o600);
     const server = spawn(command, args, {
       cwd: this.directory,
       detached: true,
       env: { ...process.env, ...env },
       stdio: ["ignore", log, log],
-      ...serverUser,
+      ...user,
     });
     closeSync(log);
     server.on("error", () => {});

@@ -10,9 +10,17 @@ interface Server {
   lastWords(): string;
 }
 
-/** Asks until `holds`, whatever fails meanwhile. Fails after 45 s with `what`, the servers' last words, and what failed last. */
-export async function until(what: string, servers: readonly Server[], holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + settlesWithinMs;
+/**
+ * Asks until `holds`, whatever fails meanwhile. Fails after 45 s, or as many ms as told, with `what`, the servers' last words, and
+ * what failed last.
+ */
+export async function until(
+  what: string,
+  servers: readonly Server[],
+  holds: () => Promise<boolean>,
+  withinMs = settlesWithinMs,
+): Promise<void> {
+  const deadline = Date.now() + withinMs;
   let cause: unknown;
   while (Date.now() < deadline) {
     try {
@@ -24,5 +32,5 @@ export async function until(what: string, servers: readonly Server[], holds: () 
     await delay(10);
   }
   const words = servers.map((server) => `${server.port}:\n${server.lastWords()}\n`);
-  throw new Error(`after ${settlesWithinMs / 1000} s still not so: ${what}\n${words.join("")}`, { cause });
+  throw new Error(`after ${withinMs / 1000} s still not so: ${what}\n${words.join("")}`, { cause });
 }

@@ -4,13 +4,17 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TestProject } from "vitest/node";
+import { type NatsServer, startNats } from "../../scripts/services/nats.ts";
+import type { NatsRelease } from "../../scripts/services/nats-binaries.ts";
+import { type NatsCluster, startNatsCluster } from "../../scripts/services/nats-cluster.ts";
 import { type PgBouncer, startPgBouncer } from "../../scripts/services/pgbouncer.ts";
 import type { PostgresVersion } from "../../scripts/services/postgres-binaries.ts";
 import type { RedisKind } from "../../scripts/services/redis-binaries.ts";
 import { type RedisCluster, startRedisCluster } from "../../scripts/services/redis-cluster.ts";
+import { findNats, type SharedNats } from "../../scripts/services/shared-nats.ts";
 import { findPostgres, type SharedPostgres } from "../../scripts/services/shared-postgres.ts";
 import { findRedis, type SharedRedis } from "../../scripts/services/shared-redis.ts";
-import type { PooledDatabase, RedisAnswer, RedisClusterAnswer } from "./shared.ts";
+import type { NatsAnswer, NatsClusterAnswer, PooledDatabase, RedisAnswer, RedisClusterAnswer } from "./shared.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -22,6 +26,9 @@ const servers = new Map<PostgresVersion, Promise<SharedPostgres>>();
 const poolers = new Map<PostgresVersion, Promise<PgBouncer>>();
 const redisServers = new Map<RedisKind, Promise<SharedRedis>>();
 const redisClusters = new Map<"one", Promise<RedisCluster>>();
+const natsServers = new Map<"one", Promise<SharedNats>>();
+const oldNatsServers = new Map<NatsRelease, Promise<NatsServer>>();
+const natsClusters = new Map<"one", Promise<NatsCluster>>();
 
 /** What the first call of `start` gives, for all who ask. */
 function startOnce<Key, Server>(
@@ -52,6 +59,20 @@ async function redisCluster(): Promise<RedisClusterAnswer> {
   return { nodes: nodes.map(({ host, port }) => ({ host, port })) };
 }
 
+async function nats(): Promise<NatsAnswer> {
+  const { url, deployments } = await startOnce(natsServers, "one", () => findNats());
+  return { url, deployments };
+}
+
+async function oldNats(release: NatsRelease): Promise<string> {
+  return (await startOnce(oldNatsServers, release, () => startNats({ release }))).url;
+}
+
+async function natsCluster(): Promise<NatsClusterAnswer> {
+  const { url, nodes } = await startOnce(natsClusters, "one", () => startNatsCluster());
+  return { url, urls: nodes.map((node) => node.url) };
+}
+
 const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   "/15/direct": () => newDatabase(15, false),
   "/15/pooled": () => newDatabase(15, true),
@@ -60,6 +81,10 @@ const ways: Readonly<Record<string, () => Promise<unknown>>> = {
   "/redis": () => redis("redis"),
   "/valkey": () => redis("valkey"),
   "/redis-cluster": redisCluster,
+  "/nats": nats,
+  "/nats-2.10": () => oldNats("2.10"),
+  "/nats-2.9": () => oldNats("2.9"),
+  "/nats-cluster": natsCluster,
 };
 
 async function answer(path: string): Promise<{ readonly status: number; readonly body: unknown }> {
@@ -85,7 +110,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     broker.close();
     broker.closeAllConnections();
-    for (const started of [poolers, servers, redisServers, redisClusters]) {
+    const nats = [natsServers, oldNatsServers, natsClusters];
+    for (const started of [poolers, servers, redisServers, redisClusters, ...nats]) {
       // One that did not start has been reported by the tests that wanted it.
       const running = await Promise.allSettled<{ close(): Promise<void> }>(started.values());
       for (const server of running) if (server.status === "fulfilled") await server.value.close();

@@ -1,7 +1,8 @@
 // Databases for test files, on servers that the whole run shares: fast, and not safe from a power cut. A test that stops,
-// pauses or flushes its server starts one of its own with scripts/services/postgres.ts or redis.ts.
+// pauses or flushes its server starts one of its own with scripts/services/postgres.ts, redis.ts or nats.ts.
 import { randomBytes } from "node:crypto";
 import { inject } from "vitest";
+import type { NatsRelease } from "../../scripts/services/nats-binaries.ts";
 import type { PostgresVersion } from "../../scripts/services/postgres-binaries.ts";
 import type { RedisKind } from "../../scripts/services/redis-binaries.ts";
 
@@ -23,9 +24,23 @@ export interface RedisClusterAnswer {
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
 }
 
-/** On a server that has keys of other tests too. */
+/** What the broker tells of a NATS server. */
+export interface NatsAnswer {
+  readonly url: string;
+  readonly deployments: string;
+}
+
+/** What the broker tells of a cluster of NATS servers. */
+export interface NatsClusterAnswer {
+  /** Of all nodes, separated by commas. */
+  readonly url: string;
+  /** Of each node. */
+  readonly urls: readonly string[];
+}
+
+/** On a server that has keys, or streams, of other tests too. */
 export interface SharedDeployments {
-  /** A name that nobody else uses, for an engine's option `prefix`. */
+  /** A name that nobody else uses, for an engine's option `prefix`; also good as the name of a stream. */
   newDeployment(): string;
 }
 
@@ -64,4 +79,21 @@ export async function sharedRedis(kind: RedisKind = "redis"): Promise<SharedDepl
 export async function sharedRedisCluster(): Promise<SharedDeployments & RedisClusterAnswer> {
   const { nodes } = (await ask("redis-cluster")) as RedisClusterAnswer;
   return { nodes, newDeployment: () => newDeployment("test") };
+}
+
+/** A NATS server with JetStream. Fails with what to do where it can be neither found nor fetched. */
+export async function sharedNats(): Promise<SharedDeployments & { readonly url: string }> {
+  const { url, deployments } = (await ask("nats")) as NatsAnswer;
+  return { url, newDeployment: () => newDeployment(deployments) };
+}
+
+/** The URL of a NATS server with JetStream that is older than what the engine supports. */
+export async function sharedOldNats(release: Exclude<NatsRelease, "supported">): Promise<string> {
+  return `${await ask(`nats-${release}`)}`;
+}
+
+/** A cluster of three NATS servers with JetStream. */
+export async function sharedNatsCluster(): Promise<SharedDeployments & NatsClusterAnswer> {
+  const answer = (await ask("nats-cluster")) as NatsClusterAnswer;
+  return { ...answer, newDeployment: () => newDeployment("test") };
 }
