@@ -37,8 +37,7 @@ interface EngineEntry {
   readonly schemes: readonly string[];
   /** How its URL is written, for messages. */
   readonly example: string;
-  /** Absent while the engine is not part of this version. */
-  readonly open?: (url: string, options: ConnectOptions) => Promise<Engine>;
+  readonly open: (url: string, options: ConnectOptions) => Promise<Engine>;
 }
 
 const engines: readonly EngineEntry[] = [
@@ -46,7 +45,7 @@ const engines: readonly EngineEntry[] = [
   { name: "sqlite", schemes: ["sqlite"], example: defaultUrl, open: openSqlite },
   { name: "postgres", schemes: ["postgres", "postgresql"], example: "postgres://host/database", open: openPostgres },
   { name: "redis", schemes: ["redis", "rediss", "valkey"], example: "redis://host", open: openRedis },
-  { name: "nats", schemes: ["nats", "tls"], example: "nats://host" },
+  { name: "nats", schemes: ["nats", "tls"], example: "nats://host", open: openNats },
 ];
 
 /**
@@ -60,7 +59,7 @@ export async function connect<Tx = never>(url?: string, options: ConnectOptions 
   const scheme = schemeOf(chosen.url);
   const entry = engines.find(({ schemes }) => schemes.includes(scheme));
   const field = chosen.source === "argument" ? "url" : chosen.source;
-  if (entry?.open === undefined) throw notConfigured(entry, chosen.url, field);
+  if (entry === undefined) throw notConfigured(chosen.url, field);
   return (await entry.open(chosen.url, options)) as Engine<Tx>;
 }
 
@@ -105,14 +104,10 @@ function schemeOf(url: string): string {
   return /\.(?:db|sqlite|sqlite3)$/i.test(url) ? "sqlite" : "";
 }
 
-function notConfigured(entry: EngineEntry | undefined, url: string, field: string): EngineNotConfiguredError {
-  const there = engines.filter(({ open }) => open !== undefined);
-  const names = there.map(({ name }) => name).join(", ");
-  const examples = there.map(({ example }) => example).join(" or ");
-  const message =
-    entry === undefined
-      ? `no engine takes the URL ${shown(redactUrl(url))}; the engines of this version are ${names}`
-      : `the ${entry.name} engine is not part of this version; those that are: ${names}`;
+function notConfigured(url: string, field: string): EngineNotConfiguredError {
+  const names = engines.map(({ name }) => name).join(", ");
+  const examples = engines.map(({ example }) => example).join(" or ");
+  const message = `no engine takes the URL ${shown(redactUrl(url))}; the engines of this version are ${names}`;
   const unset = (urlVariables as readonly string[]).includes(field) && field !== "PUNCTUAL_URL";
   return new EngineNotConfiguredError(message, {
     field,
@@ -138,6 +133,11 @@ async function openPostgres(url: string, options: ConnectOptions): Promise<Engin
 async function openRedis(url: string, options: ConnectOptions): Promise<Engine> {
   const { redis } = await import("./engines/redis/index.ts");
   return redis(url, options);
+}
+
+async function openNats(url: string, options: ConnectOptions): Promise<Engine> {
+  const { nats } = await import("./engines/nats/index.ts");
+  return nats(url, options);
 }
 
 async function openSqlite(url: string, options: ConnectOptions): Promise<Engine> {

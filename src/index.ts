@@ -24,6 +24,7 @@ export {
   KeyInUseError,
   LeaseLostError,
   LimitExceededError,
+  NatsServerTooOldError,
   NoHandlerError,
   NotFoundError,
   NotWrittenError,

@@ -39,9 +39,9 @@ const { values: flags } = parseArgs({
 });
 /**
  * Exceeded on purpose only: raise them together with what is added. All comes in two kinds of module, and all but the suite with maps: of it the
- * conformance suite is 0.7 MB and the testing kit 0.3 MB, which only tests load; the PostgreSQL engine is 1.1 MB.
+ * conformance suite is 0.7 MB and the testing kit 0.3 MB, which only tests load; the PostgreSQL engine is 1.1 MB, that of NATS 0.3 MB.
  */
-const limits = { packedBytes: 1_450_000, unpackedBytes: 6_000_000, installedBytes: 6_300_000, dependencies: 2 };
+const limits = { packedBytes: 1_550_000, unpackedBytes: 6_300_000, installedBytes: 6_600_000, dependencies: 2 };
 
 const folder = mkdtempSync(join(tmpdir(), "punctual-package-"));
 process.once("exit", () => {
@@ -114,7 +114,7 @@ await row("jobs on sqlite and memory, by import", nodes, (name) => runProgram(on
 await row("jobs on sqlite and memory, by require", nodes, (name) => runProgram(on(plain, name), "job.cjs"));
 await row("two copies in one process", nodes, (name) => runProgram(on(plain, name), "copies.mjs"));
 await row("jobs on better-sqlite3, by import and require", nodes, (name) => checkDriver(on(driver, name)));
-await row("no node:sqlite: the error names the package", nodes, (name) =>
+await row("no driver: the error names the package", nodes, (name) =>
   runProgram(on(plain, name), "no-driver.mjs", "--no-experimental-sqlite"),
 );
 await row("npx punctual; enqueue, serve (.mjs and .cjs tasks)", nodes, (name) =>

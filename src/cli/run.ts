@@ -64,7 +64,7 @@ function createProgram(asJson: boolean): Command {
     .helpCommand(false)
     .option(
       "--engine <URL>",
-      "the store: sqlite:PATH, postgres://USER@HOST/DATABASE, memory: (default: punctual.config, PUNCTUAL_URL, DATABASE_URL, NATS_URL, REDIS_URL, sqlite:./punctual.db)",
+      "the store: sqlite:PATH, postgres://USER@HOST/DATABASE, redis://HOST, nats://HOST, memory: (default: punctual.config, PUNCTUAL_URL, DATABASE_URL, NATS_URL, REDIS_URL, sqlite:./punctual.db)",
     )
     .option("--tenant <ID>", "the tenant that the command is about")
     .option("--json", "print JSON, for programs")

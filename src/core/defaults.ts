@@ -145,6 +145,27 @@ export const defaults = {
     listenRetryMs: 5 * minuteMs,
   },
 
+  /** The nats engine: names of its own, and times in ms. */
+  nats: {
+    stream: "SCHEDULER",
+    prefix: "scheduler",
+    /** Of one server, until it has let us in. */
+    connectTimeoutMs: 5 * secondMs,
+    /** Of a request until it is answered: a server that hangs must not hang a process. */
+    answerTimeoutMs: 5 * secondMs,
+    /** Between two attempts to connect: the pause, and up to so much more, so that processes do not come in step. */
+    reconnectMs: 100,
+    reconnectMsJitter: 150,
+    /** How often the connection is tried; one that leaves two tries unanswered is made anew. */
+    pingMs: 5 * secondMs,
+    /** A cluster that elects a leader is waited for so long at opening, for each of its parts. */
+    startupMs: 30 * secondMs,
+    /** Between two looks at it. */
+    startupPollMs: 100,
+    /** Of a call with all its attempts: an election takes a second or two. */
+    callBudgetMs: 5 * secondMs,
+  },
+
   /** A schedule source's feed of changes over a Redis channel; times in ms. */
   redisChanges: {
     /** How often its connection is tried, and how long an answer may take. */

@@ -74,6 +74,11 @@ export const errorCatalogue = {
     mend: "Run punctual migrate, which applies the missing steps, or open the store without migrate: false.",
   },
   STORE_UNSAFE: { status: 500, exitCode: 78, mend: "Change the named setting of the store." },
+  NATS_SERVER_TOO_OLD: {
+    status: 500,
+    exitCode: 78,
+    mend: "Use NATS server 2.12 or newer, on every server of the cluster.",
+  },
   COPY_REFUSED: {
     status: 409,
     exitCode: 1,
@@ -286,6 +291,13 @@ export class CopyRefusedError extends PunctualError {
 export class StoreUnsafeError extends PunctualError {
   constructor(message: string, options: ErrorOptions = {}) {
     super("STORE_UNSAFE", message, options);
+  }
+}
+
+/** The NATS server is older than 2.12, or leaves out what was asked of it; `details` has `version` and `versionMin`. */
+export class NatsServerTooOldError extends PunctualError {
+  constructor(message: string, options: ErrorOptions = {}) {
+    super("NATS_SERVER_TOO_OLD", message, options);
   }
 }
 

@@ -81,18 +81,20 @@ describe("connect", () => {
     },
   );
 
-  it.each(["nats://h", "tls://h"])(
-    "O5 says of %s that its engine is not part of this version, and which are",
+  it.each(["nats://h", "tls://h", "nats://user:password@h:1,i:2"])(
+    "takes %s for the nats engine, and connects to nothing yet",
     async (url) => {
-      await expect(connect(url)).rejects.toMatchObject({
-        code: "ENGINE_NOT_CONFIGURED",
-        field: "url",
-        message: expect.stringMatching(
-          /engine is not part of this version; those that are: memory, sqlite, postgres, redis$/,
-        ),
-      });
+      expect((await connect(url)).name).toBe("nats");
     },
   );
+
+  it("O5 says of a URL that no engine takes which engines there are", async () => {
+    await expect(connect("mysql://h")).rejects.toMatchObject({
+      code: "ENGINE_NOT_CONFIGURED",
+      field: "url",
+      message: expect.stringMatching(/the engines of this version are memory, sqlite, postgres, redis, nats$/),
+    });
+  });
 
   it("names the variable that held a URL nobody takes", async () => {
     vi.stubEnv("PUNCTUAL_URL", "");

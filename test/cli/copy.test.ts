@@ -164,7 +164,7 @@ describe("punctual copy", () => {
     [["--from", "a.db", "--to", "b.db", "--tenant", "acme"], "--tenant"],
     [["--from", "a.db", "--to", "b.db", "--engine", "c.db"], "--engine"],
     [["--from", "absent.db", "--to", "b.db"], "--from"],
-    [["--from", "a.db", "--to", "nats://host"], "--to"],
+    [["--from", "a.db", "--to", "mysql://host"], "--to"],
   ])("O6 refuses %j", async (args, field) => {
     await place.run(["migrate", "--engine", "a.db"]);
     const refused = await place.run(["copy", ...args, "--json"]);

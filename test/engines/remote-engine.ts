@@ -1,7 +1,8 @@
-// A process with engines of its own, on files or Redis servers, which does what it is told over IPC; the other end is
+// A process with engines of its own, on files, Redis or NATS servers, which does what it is told over IPC; the other end is
 // remote-process.ts.
 import type { Engine } from "../../src/core/engine.ts";
 import type { HistoryOptions } from "../../src/core/history.ts";
+import { nats } from "../../src/engines/nats/index.ts";
 import { redis } from "../../src/engines/redis/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { TestClock } from "../../src/testing/conformance/harness.ts";
@@ -61,11 +62,13 @@ function reply(message: Reply): void {
   process.send?.(message);
 }
 
-/** Of a file's path, or of a server's URL with the prefix as its fragment. */
+/** Of a file's path, or of a server's URL with the prefix as its fragment; for NATS with the stream before it. */
 function engineOf(store: string, options: HistoryOptions & { readonly clock: TestClock }): Engine {
-  if (!store.startsWith("redis:")) return sqlite(store, options);
   const [url = "", prefix = ""] = store.split("#");
-  return redis(url, { prefix, ...options });
+  if (store.startsWith("redis:")) return redis(url, { prefix, ...options });
+  if (!store.startsWith("nats:")) return sqlite(store, options);
+  const [stream = "", name = ""] = prefix.split("/");
+  return nats(url, { stream, prefix: name, ...options });
 }
 
 async function open(store: string, clock: TestClock, options: HistoryOptions): Promise<void> {
