@@ -4,14 +4,23 @@
 import { parseArgs } from "node:util";
 import type { Call } from "../../test/fuzz/call.ts";
 import { fuzz } from "../../test/fuzz/fuzz.ts";
-import { postgresStores, redisStores, type Stores, sqliteStores } from "../../test/fuzz/stores.ts";
+import {
+  type NatsProcesses,
+  natsStores,
+  postgresStores,
+  redisStores,
+  type Stores,
+  sqliteStores,
+} from "../../test/fuzz/stores.ts";
+import { startNats } from "../services/nats.ts";
 import { startPostgres } from "../services/postgres.ts";
 import { startRedis } from "../services/redis.ts";
 import type { RedisKind } from "../services/redis-binaries.ts";
 import { Verdict } from "./verdict.ts";
 
 const usage = `Usage: node --conditions=source scripts/proof/fuzz.ts
-  --engine sqlite|postgres|redis|valkey   which engine; sqlite by default
+  --engine sqlite|postgres|redis|valkey|nats|nats-two-processes
+                                          which engine; sqlite by default
   --sequences 1000                        how many sequences, each of 20 to 60 calls
   --seed 1                                the first one's seed; the others follow. Alone: that one sequence
   --failures 3                            stop after so many that fail`;
@@ -55,6 +64,8 @@ const openers: Readonly<Record<string, () => Promise<Stores>>> = {
   postgres: openPostgres,
   redis: () => openRedis("redis"),
   valkey: () => openRedis("valkey"),
+  nats: () => openNats(1),
+  "nats-two-processes": () => openNats(2),
 };
 
 async function openPostgres(): Promise<Stores> {
@@ -76,6 +87,13 @@ async function openRedis(kind: RedisKind): Promise<Stores> {
     },
     close: () => server.close(),
   };
+}
+
+async function openNats(processes: NatsProcesses): Promise<Stores> {
+  const server = await startNats();
+  let made = 0;
+  const stores = await natsStores(server.url, () => `fuzz-${made++}`, processes);
+  return { ...stores, close: () => stores.close().then(() => server.close()) };
 }
 
 const { engine } = flags;

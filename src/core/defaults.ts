@@ -164,6 +164,8 @@ export const defaults = {
     startupPollMs: 100,
     /** Of a call with all its attempts: an election takes a second or two. */
     callBudgetMs: 5 * secondMs,
+    /** Longer than a server keeps writes from its disk by default (2 min). */
+    purgeAfterMs: 180_000,
   },
 
   /** A schedule source's feed of changes over a Redis channel; times in ms. */

@@ -43,7 +43,9 @@ export interface ChangeSet {
 export type LaneRow = readonly [
   queue: string,
   tenant: string,
-  values: readonly [pass: number, weight: number, completed: number, failed: number, cancelled: number] | null,
+  values:
+    | readonly [pass: number, weight: number, shared: 0 | 1, completed: number, failed: number, cancelled: number]
+    | null,
 ];
 
 /** Names a row among all. */
@@ -68,7 +70,7 @@ export function changeSetOf(
     ...some("lanes", laneChanges(world, changes.lanes)),
     ...eventChanges(world, changes),
   };
-  if (Object.keys(rows).length === 0) return undefined;
+  if (Object.keys(rows).length === 0 && !changes.setsEventId) return undefined;
   return { at, last: [world.lastSeq, world.lastEventId], ...rows, ...some("signals", signals) };
 }
 
@@ -241,14 +243,15 @@ function isSameLane(lane: LaneValues, before: LaneValues): boolean {
   return (
     lane.pass === before.pass &&
     lane.weight === before.weight &&
+    lane.isShared === before.isShared &&
     lane.totals.completed === before.totals.completed &&
     lane.totals.failed === before.totals.failed &&
     lane.totals.cancelled === before.totals.cancelled
   );
 }
 
-function laneRow({ queue, tenant, pass, weight, totals }: Lane): LaneRow {
-  return [queue, tenant, [pass, weight, totals.completed, totals.failed, totals.cancelled]];
+function laneRow({ queue, tenant, pass, weight, isShared, totals }: Lane): LaneRow {
+  return [queue, tenant, [pass, weight, isShared ? 1 : 0, totals.completed, totals.failed, totals.cancelled]];
 }
 
 function applyLane(world: World, [queue, tenant, values]: LaneRow): void {
@@ -256,8 +259,9 @@ function applyLane(world: World, [queue, tenant, values]: LaneRow): void {
     world.removeLane(queue, tenant);
     return;
   }
-  const [pass, weight, completed, failed, cancelled] = values;
-  Object.assign(world.lane(queue, tenant), { pass, weight, totals: { completed, failed, cancelled } });
+  const [pass, weight, shared, completed, failed, cancelled] = values;
+  const isShared = shared === 1;
+  Object.assign(world.lane(queue, tenant), { pass, weight, isShared, totals: { completed, failed, cancelled } });
 }
 
 function eventChanges(world: World, { events: before }: Changes) {

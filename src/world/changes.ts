@@ -40,6 +40,8 @@ export class Changes {
   /** `undefined`: it was made. */
   readonly lanes = new Map<Lane, LaneValues | undefined>();
   events: EventsBefore | undefined;
+  /** The last id of an event was set, though there is none of it. */
+  setsEventId = false;
   /** The last place that was given in the order of insertion. */
   readonly seq: number;
   /** What no row shows: done the other way round, and last first. */
@@ -60,6 +62,7 @@ export class Changes {
     addAll(this.idempotency, later.idempotency);
     addAll(this.lanes, later.lanes);
     this.events ??= later.events;
+    this.setsEventId ||= later.setsEventId;
     this.undo.push(...later.undo);
   }
 }

@@ -112,6 +112,8 @@ export class World {
     for (const [lane, before] of changes.lanes) {
       if (before === undefined) this.#dropLane(lane.queue, lane.tenant);
       else Object.assign(lane, { ...before, totals: { ...before.totals } });
+      // What came due meanwhile is ready, and enters with the next claim.
+      if (lane.counts.ready > 0 && !lane.isShared) this.#moved.add(lane);
     }
     for (const [key, before] of changes.schedules) {
       const present = this.schedules.get(key);
@@ -319,7 +321,7 @@ export class World {
     for (const id of gone) this.drop(id);
     for (const { job } of rows) {
       const before = this.jobs.get(job.id)?.job;
-      if (isFinished(job.state) && (before === undefined || !isFinished(before.state))) this.#remember(job);
+      if (isFinished(job.state) && (before === undefined || !isFinished(before.state))) this.#follow(job);
     }
     // Slots of keys move between jobs: all leave theirs before any takes one.
     for (const { job } of rows) this.drop(job.id);
@@ -327,7 +329,7 @@ export class World {
       this.#index({ job, seq, place: placeOf(job, now) });
       if (seq > this.#seq) this.#seq = seq;
     }
-    for (const lane of this.#moved) lane.isShared = lane.counts.ready > 0;
+    // Whether a lane is in the fair share the other process says too.
     this.#moved.clear();
   }
 
@@ -338,6 +340,7 @@ export class World {
 
   set lastEventId(id: number) {
     this.#noteEvents();
+    if (this.#changes !== undefined) this.#changes.setsEventId = true;
     this.#eventId = id;
   }
 
@@ -534,15 +537,22 @@ export class World {
 
   /** J10: beyond the count, the oldest finished job of the queue goes as the newest comes. */
   trim(job: Job): void {
-    const { completed, ids } = this.#remember(job);
+    const { completed, group, ids } = this.#remember(job);
     const max = completed ? this.retention.completedCountMax : this.retention.endedCountMax;
     if (ids.length < 2 * max + 100) return;
     const oldest = ids.splice(0, ids.length - max);
-    this.#changes?.undo.push(() => ids.unshift(...oldest));
+    this.#changes?.undo.push(() => this.#ended.set(group, oldest.concat(ids)));
     for (const id of oldest) {
       const found = this.jobs.get(id)?.job;
       if (found !== undefined && isFinished(found.state) && (found.state === "completed") === completed) this.drop(id);
     }
+  }
+
+  /** Another process has ended a job, and trims the queue: here it is only not forgotten in which order. */
+  #follow(job: Job): void {
+    const { completed, ids } = this.#remember(job);
+    const max = completed ? this.retention.completedCountMax : this.retention.endedCountMax;
+    if (ids.length >= 2 * (2 * max + 100)) ids.splice(0, ids.length - 2 * max - 100);
   }
 
   /** Brings finished jobs into the order in which they ended, after they were stored in another. */
@@ -558,14 +568,14 @@ export class World {
   }
 
   /** Puts a finished job at the end of its queue's. */
-  #remember(job: Job): { readonly completed: boolean; readonly ids: JobId[] } {
+  #remember(job: Job): { readonly completed: boolean; readonly group: string; readonly ids: JobId[] } {
     const completed = job.state === "completed";
     const group = `${completed ? "completed" : "ended"}\n${job.queue}`;
     const ids = this.#ended.get(group) ?? [];
     this.#ended.set(group, ids);
     ids.push(job.id);
-    this.#changes?.undo.push(() => ids.pop());
-    return { completed, ids };
+    this.#changes?.undo.push(() => this.#ended.get(group)?.pop());
+    return { completed, group, ids };
   }
 }
 
@@ -579,9 +589,15 @@ function slotKey(job: { readonly tenant: string; readonly queue: string; readonl
 
 /** The row without members that are undefined. Nothing is deleted from an object: V8 would keep it as a table, thrice as large. */
 function withoutAbsent<Row extends object>(row: Row): Row {
-  const members = Object.entries(row);
-  if (members.every(([, value]) => value !== undefined)) return row;
-  return Object.fromEntries(members.filter(([, value]) => value !== undefined)) as Row;
+  const members = row as Record<string, unknown>;
+  const copy: Record<string, unknown> = {};
+  let isWhole = true;
+  for (const name in members) {
+    const value = members[name];
+    if (value === undefined) isWhole = false;
+    else copy[name] = value;
+  }
+  return isWhole ? row : (copy as Row);
 }
 
 /** Makes rows as they were. */

@@ -1,10 +1,14 @@
 // Fresh, empty stores of each engine, one for every sequence, cheap enough for thousands.
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { Client } from "pg";
 import type { Engine } from "../../src/core/engine.ts";
+import { nats } from "../../src/engines/nats/index.ts";
 import { postgres } from "../../src/engines/postgres/index.ts";
 import { redis } from "../../src/engines/redis/index.ts";
 import { sqlite } from "../../src/engines/sqlite/index.ts";
 import { emptyStatement } from "../postgres/harness.ts";
+import { inTurns } from "./in-turns.ts";
 import type { Subject } from "./side-by-side.ts";
 
 /** Where an engine's stores lie, until it is closed. */
@@ -39,4 +43,41 @@ export function redisStores(url: string, newDeployment: () => string): Stores {
     make: (options) => redis(url, { ...options, prefix: newDeployment() }),
     close: async () => {},
   };
+}
+
+/** How many processes have a NATS store open: two take turns with the calls. */
+export type NatsProcesses = 1 | 2;
+
+/** One server, with a stream for each store, which is in memory and goes with its store. */
+export async function natsStores(url: string, newName: () => string, processes: NatsProcesses): Promise<Stores> {
+  const admin = await connect({ servers: url });
+  const { streams } = await jetstreamManager(admin);
+  let last: string | undefined;
+  const forget = async () => {
+    if (last !== undefined) await streams.delete(last);
+    last = undefined;
+  };
+  return {
+    // Each process sees by itself which lanes have due jobs.
+    sharesAlike: processes === 1,
+    make: async (options) => {
+      await forget();
+      const name = newName();
+      last = name;
+      // Old messages are cleaned away from the first byte on.
+      const make = () =>
+        nats(url, { ...options, stream: name, prefix: name, storage: "memory", cleanFromBytes: 1, purgeAfter: 0 });
+      return processes === 1 ? make() : inTurns(make, fillUp);
+    },
+    close: async () => {
+      await forget();
+      await admin.close();
+    },
+  };
+}
+
+/** Writes what is of no use at once: so much of it that the journal is cleaned again and again. */
+async function fillUp({ records }: Engine): Promise<void> {
+  await records.put([{ key: "of-no-use", value: `"${"x".repeat(5_000)}"`, expected: "any" }]);
+  await records.remove(["of-no-use"]);
 }

@@ -46,15 +46,19 @@ function reminded(lines: readonly string[]): Set<string> {
   return new Set(lines.flatMap((line) => /completed +remind +(\S+)/.exec(line)?.[1] ?? []));
 }
 
-/** The reminders of the start are put for the first ten tenants. */
+/** Reminders are put for the first ten tenants; a report that comes every few seconds would put one off again and again. */
 const remindedAtStart = loadTenants()
   .slice(0, 10)
+  .filter(({ reports }) => reports.every(({ every }) => every === undefined))
   .map(({ id }) => id);
 
 function hasReminded(lines: readonly string[]): boolean {
   const names = reminded(lines);
   return remindedAtStart.every((id) => names.has(id));
 }
+
+/** Its handlers for signals are in place by then. */
+const hasWorked = (lines: readonly string[]) => lines.some((line) => / completed +\S/.test(line));
 
 /** The schedules that a store holds, and how many attempts its reminders took. */
 async function contentsOf(url: string) {
@@ -90,7 +94,7 @@ test("D1 the example runs on NATS as it does on SQLite, with another URL and not
   expect(contents).toEqual(await contentsOf(urls.sqlite));
   expect(contents.attempts).toEqual(new Set([1]));
 
-  const again = await example(urls.nats, hasReminded);
+  const again = await example(urls.nats, hasWorked);
   expect(again).toMatchObject({ err: "", code: 0 });
   expect(again.lines[1]).toMatch(/^(\d+) schedules: 0 new, \1 from an earlier start/);
 });

@@ -161,7 +161,7 @@ async function inEachOthersWay(another: () => Scheduler): Promise<void> {
 /** Jobs that are forgotten, until the journal is cleaned of them; many that stay, so that it takes a while to read; and doctor. */
 async function work(url: string, isCleaned: () => Promise<boolean>) {
   const forgotten = task<string>("forgotten", { retention: { completed: 0 } });
-  const store = { stream: "HELLO", prefix: "hello", cleanFromBytes: 1_000 } as const;
+  const store = { stream: "HELLO", prefix: "hello", cleanFromBytes: 1_000, purgeAfter: 0 } as const;
   const scheduler = createScheduler({ engine: nats(url, store), handlers: [handle(forgotten, () => {})] });
   const items = Array.from({ length: 1_000 }, () => ({ task: forgotten, input: "x".repeat(1_000) }));
   await scheduler.start();

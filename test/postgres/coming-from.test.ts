@@ -7,6 +7,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { placePrograms, programsOf } from "../../scripts/proof/page-programs.ts";
+import { startNats } from "../../scripts/services/nats.ts";
 import { startRedis } from "../../scripts/services/redis.ts";
 import { sharedPostgres } from "../servers/shared.ts";
 
@@ -18,7 +19,7 @@ const programs = programsOf("docs/coming-from.md");
 
 beforeAll(() => {
   placePrograms(folder, programs);
-  for (const driver of ["pg", "ioredis"]) {
+  for (const driver of ["pg", "ioredis", "@nats-io"]) {
     symlinkSync(join(root, "node_modules", driver), join(folder, "node_modules", driver));
   }
 });
@@ -66,6 +67,15 @@ test("C9 the program of redis-distro-scheduler runs what its table and its chann
   onTestFinished(() => redis.close());
   const { out, err } = await runProgram("redis-distro-scheduler.ts", { REDIS_URL: redis.url });
   expect({ first: out[0], err }).toEqual({ first: "acme: to boss@acme.example", err: "" });
+});
+
+test("D3 the program of the weedbox scheduler ensures, submits once, and its one handler is given every job", async () => {
+  const nats = await startNats();
+  onTestFinished(() => nats.close());
+  expect(await runProgram("weedbox-scheduler.ts", { NATS_URL: nats.url })).toEqual({
+    out: ["a reminder for 7", "[ 'daily_cleanup', 'hourly_metrics', 'reminder-7' ]"],
+    err: "",
+  });
 });
 
 test("the programs have the right types", async () => {

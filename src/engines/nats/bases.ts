@@ -13,6 +13,8 @@ export class Bases {
   /** Bytes of the messages that are there, and about how many of them are of rows that count. */
   #bytes = 0;
   #live = 0;
+  /** The first so many messages are marked to go; bytes are those of the others. */
+  #marked = 0;
   readonly #messages: { readonly seq: number; readonly bytes: number }[] = [];
 
   /** A message with so many bytes has been written. */
@@ -35,18 +37,26 @@ export class Bases {
     this.#messages.push({ seq, bytes });
   }
 
-  /** Messages up to one are gone. */
-  purged(through: number): void {
-    let count = 0;
-    for (const { seq, bytes } of this.#messages) {
-      if (seq > through) break;
-      this.#bytes -= bytes;
-      count++;
+  /** Messages up to one will go, and count no more. @returns whether there were any that counted */
+  mark(through: number): boolean {
+    const before = this.#marked;
+    for (; this.#marked < this.#messages.length; this.#marked++) {
+      const message = this.#messages[this.#marked];
+      if (message === undefined || message.seq > through) break;
+      this.#bytes -= message.bytes;
     }
-    this.#messages.splice(0, count);
+    return this.#marked > before;
   }
 
-  /** Bytes of the journal, and about how many of them it needs. */
+  /** Messages that were marked, up to one, are gone. */
+  purged(through: number): void {
+    let count = 0;
+    while (count < this.#marked && (this.#messages[count]?.seq ?? Number.POSITIVE_INFINITY) <= through) count++;
+    this.#messages.splice(0, count);
+    this.#marked -= count;
+  }
+
+  /** Bytes of the journal but for what is marked, and about how many of them it needs. */
   get size(): { readonly bytes: number; readonly live: number } {
     return { bytes: this.#bytes, live: this.#live };
   }
@@ -70,6 +80,7 @@ export class Bases {
   clear(): void {
     this.#rows.clear();
     this.#messages.length = 0;
+    this.#marked = 0;
     this.#bytes = 0;
     this.#live = 0;
   }

@@ -5,7 +5,7 @@ import type { ChangeSet } from "../../world/change-set.ts";
 import { type Format, formatText, readFormat } from "./format.ts";
 
 /** `<writer>.<number> <part> <parts>` */
-const setHeader = "Punctual-Set";
+export const setHeader = "Punctual-Set";
 /** `<sequence> <set>` of the message that ends the set before; `0 -` before the first. */
 const afterHeader = "Punctual-After";
 const formatHeader = "Punctual-Format";

@@ -115,7 +115,7 @@ function rightLacking(violation: Error, lead: string, { writes }: Request): Erro
 }
 
 /** The client refused before anything left: its connection is closed, or about to be. */
-function wasNeverSent(error: unknown): boolean {
+export function wasNeverSent(error: unknown): boolean {
   const own = ["ClosedConnectionError", "DrainingConnectionError", "InvalidArgumentError", "InvalidSubjectError"];
   return error instanceof Error && own.includes(error.name);
 }

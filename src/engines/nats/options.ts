@@ -64,6 +64,11 @@ export interface NatsOptions extends HistoryOptions, AccessOptions, WeedboxOptio
   /** A journal of fewer bytes is not cleaned of what has been overwritten; 16 MiB by default. */
   readonly cleanFromBytes?: number;
   /**
+   * Old messages are purged so long after the last of their rows was written anew: longer than the server may keep that from
+   * its disk (`sync_interval`). 3 minutes by default; 0 suits a server with `sync_interval: always`.
+   */
+  readonly purgeAfter?: Duration;
+  /**
    * Whether opening applies what the store's format lacks; true by default. With false a store that lacks some is refused
    * (STORE_OUTDATED) until `punctual migrate` has been run.
    */
@@ -94,6 +99,7 @@ export interface Settings {
   /** One call is tried for so long. */
   readonly callMs: number;
   readonly cleanFromBytes: number | undefined;
+  readonly purgeAfterMs: number;
 }
 
 const streamCharsMax = 64;
@@ -110,6 +116,7 @@ const own = [
   "storage",
   "domain",
   "cleanFromBytes",
+  "purgeAfter",
 ] as const;
 const durations = ["duplicatesWindow", "reconcilerInterval", "reconcilerGracePeriod", "loadJobsAsyncPublishTimeout"];
 const texts = ["consumerName", "jobBucket", "execBucket", "onceKey"];
@@ -155,6 +162,7 @@ export function checkOptions(location: Location, options: NatsOptions): Settings
     startup: startupOf(options),
     callMs: parseDuration(options.addJobRetryBudget ?? defaults.nats.callBudgetMs, "addJobRetryBudget", { minMs: 1 }),
     cleanFromBytes: options.cleanFromBytes,
+    purgeAfterMs: parseDuration(options.purgeAfter ?? defaults.nats.purgeAfterMs, "purgeAfter"),
   };
 }
 

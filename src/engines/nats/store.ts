@@ -161,6 +161,7 @@ export class Store {
       clock,
       callMs: this.#settings.callMs,
       cleanFromBytes: this.#settings.cleanFromBytes ?? cleanFromBytes,
+      purgeAfterMs: this.#settings.purgeAfterMs,
       onSignals: (signals) => {
         for (const signal of signals) for (const watcher of this.#watchers) watcher(signal);
       },

@@ -76,14 +76,19 @@ export class Tail {
       },
     });
     this.#turn = turn;
-    turn.begin();
+    try {
+      turn.begin();
+    } catch {
+      // The user has closed the connection, or is about to.
+      if (!this.#options.way.nc.isClosed()) this.#retryLater();
+    }
   }
 
   #retryLater(): void {
     this.#turn?.end();
     const delay = Math.min(retryMs.max, retryMs.first * 2 ** Math.min(10, this.#failures++));
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => this.restart(), delay);
+    if (!this.#options.way.nc.isClosed()) this.#retry = setTimeout(() => this.restart(), delay);
   }
 }
 
@@ -125,7 +130,8 @@ class Turn {
       },
     });
     this.#watch = setInterval(() => {
-      if (performance.now() - this.#heard > 2 * beatMs + 500) this.#break();
+      if (way.nc.isClosed()) this.end();
+      else if (performance.now() - this.#heard > 2 * beatMs + 500) this.#break();
     }, beatMs);
     this.#watch.unref();
     const wanted: Partial<ConsumerConfig> = {
@@ -175,6 +181,7 @@ class Turn {
 
   #receive(msg: Msg): void {
     this.#heard = performance.now();
+    if (this.#options.way.nc.isClosed()) return;
     if (msg.headers !== undefined && msg.headers.code === 100) {
       this.#receiveStatus(msg);
       return;

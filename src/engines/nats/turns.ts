@@ -8,8 +8,8 @@ import type { Way } from "./connecting.ts";
 const patience = { writes: 20, leastMs: 50, mostMs: 1_000 } as const;
 /** How much the last write weighs in the average of what they take. */
 const lastWeight = 0.1;
-/** So long after it was overtaken, in ms, a process says that it wants to write. */
-const crowdedMs = 500;
+/** A process that was overtaken so often in a row says, for so long in ms, that it wants to write. */
+const crowded = { times: 2, ms: 500 } as const;
 
 export class Turns {
   readonly #way: Way;
@@ -19,6 +19,7 @@ export class Turns {
   #subscription: Subscription | undefined;
   #wake: (() => void) | undefined;
   #writeMs = 0;
+  #overtaken = 0;
   #crowdedUntil = 0;
 
   /** @param writer this process, as its change sets name it */
@@ -41,7 +42,7 @@ export class Turns {
   }
 
   stop(): void {
-    if (!this.#way.nc.isClosed()) this.#subscription?.unsubscribe();
+    if (this.#isOpen) this.#subscription?.unsubscribe();
     this.#wanting.clear();
     this.#wake?.();
   }
@@ -49,7 +50,7 @@ export class Turns {
   /** Waits until it is this process's turn to write, or for a moment. */
   async enter(): Promise<void> {
     if (this.#wanting.size > 0) await this.#letGo();
-    if (performance.now() > this.#crowdedUntil || this.#way.nc.isClosed()) return;
+    if (performance.now() > this.#crowdedUntil || !this.#isOpen) return;
     this.#way.nc.publish(this.#subject, this.#writer);
     // What others have sent before they hear it is here when the server has answered.
     await Promise.race([this.#way.nc.flush().catch(() => {}), pause(patience.leastMs)]);
@@ -61,12 +62,19 @@ export class Turns {
   /** A write of this process's took so long, and was let in or was not. */
   wrote(ms: number, isIn: boolean): void {
     this.#writeMs += lastWeight * (ms - this.#writeMs);
-    if (!isIn) this.#crowdedUntil = performance.now() + crowdedMs;
+    this.#overtaken = isIn ? 0 : this.#overtaken + 1;
+    const now = performance.now();
+    const isCrowded = this.#overtaken >= crowded.times || (this.#overtaken > 0 && now < this.#crowdedUntil);
+    if (isCrowded) this.#crowdedUntil = now + crowded.ms;
   }
 
   /** Another process has written. */
   heard(writer: string): void {
     if (this.#wanting.delete(writer) && this.#wanting.size === 0) this.#wake?.();
+  }
+
+  get #isOpen(): boolean {
+    return !this.#way.nc.isClosed() && !this.#way.nc.isDraining();
   }
 
   async #letGo(): Promise<void> {
