@@ -7,7 +7,7 @@ import { renderTable } from "./report/table.ts";
 import { verdictsOf } from "./report/verdicts.ts";
 import { type Found, findSubjects, findWorkloads } from "./runner/discover.ts";
 import { type Result, resultOf } from "./runner/result.ts";
-import { closeServers, type RedisFsync } from "./runner/server.ts";
+import { closeServers, type NatsSync, type RedisFsync } from "./runner/server.ts";
 import { playOnce } from "./runner/stage.ts";
 import type { Config } from "./runner/subject.ts";
 import { isAble, type Measure, type Workload } from "./runner/workload.ts";
@@ -24,6 +24,7 @@ interface Flags {
   readonly profile?: string;
   readonly scale: number;
   readonly redisFsync: RedisFsync;
+  readonly natsSync: NatsSync;
   readonly plant?: Plant;
 }
 
@@ -62,6 +63,11 @@ const flags = new Command("bench")
     new Option("--redis-fsync <when>", "how often Redis writes its log through to the disk")
       .choices(["always", "everysec", "no"])
       .default("everysec"),
+  )
+  .addOption(
+    new Option("--nats-sync <when>", "when NATS syncs its files: before each answer, or as it comes")
+      .choices(["always", "default"])
+      .default("default"),
   )
   .addOption(new Option("--plant <fault>", "a fault that the counts must find").choices(["lost", "doubled"]).hideHelp())
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : misuse))
@@ -161,6 +167,10 @@ const verdicts = results.flatMap((result) => {
 console.log(`\n${renderTable(workloads, subjects, results, verdicts)}`);
 if (subjects.some(({ subject }) => subject.server === "redis")) {
   console.log(`\nRedis kept an append-only file, appendfsync ${flags.redisFsync}.`);
+}
+if (subjects.some(({ subject }) => subject.server === "nats")) {
+  const when = flags.natsSync === "always" ? "before each answer" : "every two minutes, as it comes";
+  console.log(`\nNATS kept its streams on files, synced ${when}.`);
 }
 // A peer that loses a job is a finding; one of ours that does is a failure.
 const failed = results.filter(({ ok, subject }) => !ok && engines.some((one) => nameOf(one) === subject));

@@ -113,6 +113,8 @@ const storeFigures = {
   deadTuplesPerJob: "dead tuples made",
   deadTuplesLeftPerJob: "left by vacuum",
   commandsPerJob: "commands",
+  messagesPerJob: "messages",
+  storedBytesPerJob: "on files while it waits",
   memoryBytesPerJob: "bytes while it waits",
 } as const;
 

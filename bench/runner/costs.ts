@@ -27,12 +27,20 @@ export function drainCosts(
     deadTuplesPerJob: share(jobs, filled?.deadTuples, ended?.deadTuples),
     deadTuplesLeftPerJob: share(jobs, 0, ended?.deadTuplesLeft),
     commandsPerJob: share(jobs, before?.commands, after?.commands),
+    messagesPerJob: share(jobs, before?.messages, after?.messages),
+    storedBytesPerJob: share(stored, empty?.storedBytes, filled?.storedBytes),
     memoryBytesPerJob: share(stored, empty?.memoryBytes, filled?.memoryBytes),
   };
+  const told = toldOf(figures);
+  return { ...storeCpu(jobs, before, after), ...(Object.keys(told).length === 0 ? {} : { figures: told }) };
+}
+
+/** The figures that the server has. */
+export function toldOf(figures: Readonly<Record<string, number | undefined>>): Readonly<Record<string, number>> {
   const told = Object.entries(figures).flatMap(([name, figure]) =>
     figure === undefined ? [] : [[name, figure] as const],
   );
-  return { ...storeCpu(jobs, before, after), ...(told.length === 0 ? {} : { figures: Object.fromEntries(told) }) };
+  return Object.fromEntries(told);
 }
 
 /** A job's share of what has become of a figure; undefined where the server has none. */

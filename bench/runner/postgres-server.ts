@@ -1,49 +1,13 @@
 // The PostgreSQL of a run: private and durable; each run of a subject has a database of its own.
-import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { type PostgresServer, startPostgres } from "../../scripts/services/postgres.ts";
 import { createClient } from "./postgres.ts";
+import { cpuMsOfTree } from "./process-costs.ts";
 import type { Store } from "./server.ts";
-
-/** Clock ticks per second of /proc/<pid>/stat; 100 on every Linux that Node runs on. */
-const procTicksPerSecond = 100;
 
 /** Sessions that have been closed are gone within this, in ms. */
 const settlesWithinMs = 10_000;
-
-interface ProcessTimes {
-  readonly parent: number;
-  readonly own: number;
-  /** Of children that have ended. */
-  readonly ended: number;
-}
-
-/** Clock ticks of a process, from /proc; undefined when it has ended meanwhile. */
-function timesOf(pid: number | string): ProcessTimes | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat
-      .slice(stat.lastIndexOf(")") + 2)
-      .split(" ")
-      .map(Number);
-    const [, parent = 0] = fields;
-    const [user = 0, system = 0, endedUser = 0, endedSystem = 0] = fields.slice(11, 15);
-    return { parent, own: user + system, ended: endedUser + endedSystem };
-  } catch {
-    return undefined;
-  }
-}
-
-/** CPU time of a process and its children, those that have ended included, in ms. */
-function cpuMsOfTree(pid: number): number {
-  const root = timesOf(pid);
-  if (root === undefined) throw new Error("the server has ended");
-  const pids = readdirSync("/proc").filter((name) => /^\d+$/.test(name));
-  const children = pids.map(timesOf).filter((times) => times?.parent === pid);
-  const ticks = children.reduce((sum, times) => sum + (times?.own ?? 0) + (times?.ended ?? 0), root.own + root.ended);
-  return (ticks * 1_000) / procTicksPerSecond;
-}
 
 const statistics = `SELECT pg_current_wal_lsn() - '0/0' AS wal,
   (SELECT coalesce(sum(n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables) AS dead,

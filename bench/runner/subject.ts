@@ -72,9 +72,11 @@ export interface Subject {
   readonly durable: boolean;
   readonly abilities: readonly Ability[];
   readonly configs: readonly Config[];
+  /** Names of the workloads that it is measured in; all that it is able to do unless it says. */
+  readonly only?: readonly string[];
   /** The package under bench/peers/node_modules that it needs. */
   readonly package?: string;
-  /** The server that its store is on: one for the whole run, with a database for each run of a subject. */
+  /** The server that its store is on. */
   readonly server?: ServerKind;
   readonly paces?: Readonly<Partial<Record<Config, Pace>>>;
   /** By workload name. */
@@ -86,7 +88,7 @@ export interface OpenOptions {
   /** A folder of this run; what lies in it is shared by the run's processes and removed afterwards. */
   readonly folder: string;
   readonly config: Config;
-  /** An empty database of the server that the subject needs; shared by the run's processes. */
+  /** An empty store of the server that the subject needs; shared by the run's processes. */
   readonly url?: string;
 }
 

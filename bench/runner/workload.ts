@@ -45,9 +45,10 @@ export interface Stage {
 }
 
 /** Whether the workload is played on a subject. */
-export function isAble({ abilities, server }: Subject, workload: Workload): boolean {
-  const served = workload.server === undefined || workload.server === server;
-  return served && workload.needs.every((ability) => abilities.includes(ability));
+export function isAble({ abilities, server, only }: Subject, { name, needs, servers }: Workload): boolean {
+  const served = servers === undefined || (server !== undefined && servers.includes(server));
+  const meant = only === undefined || only.includes(name);
+  return served && meant && needs.every((ability) => abilities.includes(ability));
 }
 
 export interface Workload {
@@ -58,8 +59,8 @@ export interface Workload {
   readonly valueIs?: string;
   readonly better: "more" | "less";
   readonly needs: readonly Ability[];
-  /** Only subjects on this server can do it. */
-  readonly server?: ServerKind;
+  /** Only subjects on one of these servers can do it. */
+  readonly servers?: readonly ServerKind[];
   /** Runs only with --all or by its name: it takes long. */
   readonly long?: true;
   /** Peers are left out: it compares a subject with itself. */

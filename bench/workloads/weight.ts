@@ -27,7 +27,7 @@ export const workload: Workload = {
   unit: "bytes",
   better: "less",
   needs: ["enqueue", "due", "many-schedules", "processes"],
-  server: "redis",
+  servers: ["redis", "nats"],
   long: true,
   play: async (stage) => {
     const jobs = stage.scaled(1_000_000);

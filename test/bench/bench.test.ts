@@ -9,7 +9,7 @@ import { renderTable } from "../../bench/report/table.ts";
 import { verdictsOf } from "../../bench/report/verdicts.ts";
 import { findSubjects, findWorkloads } from "../../bench/runner/discover.ts";
 import { type Result, resultOf } from "../../bench/runner/result.ts";
-import { isAble } from "../../bench/runner/workload.ts";
+import { isAble, type Workload } from "../../bench/runner/workload.ts";
 
 interface Run {
   readonly code: number | null;
@@ -60,10 +60,11 @@ function bench(...args: readonly string[]): Promise<Run> {
   });
 }
 
-/** Those that mostly wait for the clock beside those that do not, as one run. */
+/** Those that mostly wait for the clock beside those that do not, as one run; what is compiled is so once. */
 async function playAll(engine: string): Promise<Run> {
-  const waits = workloads.filter(({ unit }) => unit === "ms").map(({ name }) => name);
-  const works = workloads.filter(({ unit }) => unit !== "ms").map(({ name }) => name);
+  const isWait = ({ unit, compiled }: Workload) => unit === "ms" && compiled !== true;
+  const waits = workloads.filter(isWait).map(({ name }) => name);
+  const works = workloads.filter((workload) => !isWait(workload)).map(({ name }) => name);
   const [first, second] = await Promise.all(
     [waits, works].map((names) => bench("--engines", engine, "--workloads", names.join(","))),
   );
@@ -139,6 +140,12 @@ describe("the benchmark runner", () => {
       told: ["commandsPerJob", "memoryBytesPerJob"],
       headings: "commands +bytes while it waits",
     },
+    {
+      server: "nats",
+      drained: ["W4", "growth"],
+      told: ["messagesPerJob", "storedBytesPerJob", "memoryBytesPerJob"],
+      headings: "messages +on files while it waits +bytes while it waits",
+    },
   ])("tells what a job costs on $server", ({ server, drained, told, headings }) => {
     for (const { name } of engines.filter((one) => one.server === server)) {
       const { results = [], stdout = "" } = played.get(name) ?? {};
@@ -161,6 +168,26 @@ describe("the benchmark runner", () => {
     }
   });
 
+  it.each([
+    { peer: "jetstream", names: ["W2", "W3", "W4", "W6", "W7a", "W9"] },
+    { peer: "jetstream-nak", names: ["W7a", "W7c"] },
+  ])(
+    "counts exactly what the peer $peer does, as it comes and at its best",
+    {
+      timeout: 300_000,
+    },
+    async ({ peer, names }) => {
+      const { code, results } = await bench("--engines", "none", "--peers", peer, "--workloads", names.join(","));
+      expect(results.flatMap(({ workload, problems }) => problems.map((problem) => `${workload}: ${problem}`))).toEqual(
+        [],
+      );
+      expect(results.map(({ workload, config }) => `${workload} ${config}`)).toEqual(
+        names.flatMap((name) => [`${name} default`, `${name} best`]),
+      );
+      expect(code).toBe(0);
+    },
+  );
+
   it.each(["lost", "doubled"])("fails when a job was %s", { timeout: 60_000 }, async (plant) => {
     const { code, stdout, results } = await bench("--engines", "memory", "--workloads", "W4", "--plant", plant);
     expect(code).toBe(1);
@@ -174,6 +201,7 @@ describe("the benchmark runner", () => {
     ["a number that is none", ["--scale", "0"]],
     ["an option that there is not", ["--scales", "1"]],
     ["a moment that Redis does not know", ["--redis-fsync", "seldom"]],
+    ["a moment that NATS does not know", ["--nats-sync", "seldom"]],
   ])("refuses %s with exit code 2", async (_what, args) => {
     expect(await bench(...args)).toEqual({ code: 2, stdout: "", results: [] });
   });
