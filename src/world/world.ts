@@ -112,8 +112,6 @@ export class World {
     for (const [lane, before] of changes.lanes) {
       if (before === undefined) this.#dropLane(lane.queue, lane.tenant);
       else Object.assign(lane, { ...before, totals: { ...before.totals } });
-      // What came due meanwhile is ready, and enters with the next claim.
-      if (lane.counts.ready > 0 && !lane.isShared) this.#moved.add(lane);
     }
     for (const [key, before] of changes.schedules) {
       const present = this.schedules.get(key);
@@ -242,7 +240,10 @@ export class World {
   /** Moves what has come due in a queue from deferred to ready, and answers the queue's lanes. */
   promote(queue: string, now: Millis): Lane[] {
     const lanes = [...(this.lanes.get(queue)?.values() ?? [])];
-    for (const lane of lanes) if (lane.promote(now)) this.#moved.add(lane);
+    for (const lane of lanes) {
+      // A lane whose entry was taken back is ready, and not in the fair share.
+      if (lane.promote(now) || (lane.counts.ready > 0 && !lane.isShared)) this.#moved.add(lane);
+    }
     this.arrangeLanes();
     return lanes;
   }

@@ -68,6 +68,8 @@ const gathered = { rowsMax: 2_000, charactersMax: 16_000_000 } as const;
 const pauseMs = 50;
 /** Much that is written is waited for longer. */
 const bytesPerMs = 10_000;
+/** Closing waits so long, in ms. */
+const endMs = 5_000;
 /** How often is looked for calls that take too long, in ms. */
 const lookMs = 250;
 
@@ -83,6 +85,8 @@ export class Journal {
   #alone = 0;
   #queue: Call[] = [];
   #flight: Flight | undefined;
+  /** Calls that have changed nothing, and wait to hear that what they saw is all there is. */
+  #confirming: readonly Done[] = [];
   #isTurning = false;
   #isEnding = false;
   #isEnded = false;
@@ -137,10 +141,10 @@ export class Journal {
     return outcome === "written" ? at : undefined;
   }
 
-  /** Waits for what is on its way, for as long as a call may take, and ends. */
+  /** Waits for what is on its way, but not long for a server that is away, and ends. */
   async end(): Promise<void> {
     this.#isEnding = true;
-    const until = performance.now() + this.#options.callMs;
+    const until = performance.now() + Math.min(this.#options.callMs, endMs);
     while (this.#isTurning && performance.now() < until) {
       await Promise.race([this.#replica.progress(), pause(pauseMs)]);
     }
@@ -227,7 +231,7 @@ export class Journal {
       this.#refuse(done, error);
       return;
     }
-    const outcome = set === undefined ? await this.#confirm() : await this.#write(set, parts, changes, done);
+    const outcome = set === undefined ? await this.#confirm(done) : await this.#write(set, parts, changes, done);
     if (set !== undefined) this.#turns.wrote(performance.now() - began, outcome === "written");
     if (outcome === "written") {
       for (const one of done) answer(one);
@@ -287,7 +291,16 @@ export class Journal {
   }
 
   /** Whether the journal ends where this world does: what a call that changed nothing has seen is all there is. */
-  async #confirm(): Promise<Outcome> {
+  async #confirm(done: readonly Done[]): Promise<Outcome> {
+    this.#confirming = done;
+    try {
+      return await this.#confirmed();
+    } finally {
+      this.#confirming = [];
+    }
+  }
+
+  async #confirmed(): Promise<Outcome> {
     const replica = this.#replica;
     const { world } = replica;
     const { seq } = replica.applied;
@@ -395,7 +408,7 @@ export class Journal {
   #giveUpLate(): void {
     const now = performance.now();
     const isLate = ({ deadline, isGivenUp }: Call) => deadline < now && !isGivenUp;
-    for (const call of this.#queue) {
+    for (const call of [...this.#queue, ...this.#confirming.map((one) => one.call)]) {
       if (!isLate(call)) continue;
       call.isGivenUp = true;
       call.reject(unreachable(undefined));

@@ -21,7 +21,7 @@ export interface WeedboxOptions {
   readonly jetStreamReadyTimeout?: Duration;
   /** How long opening waits for the stream and its leader; 30 s by default. */
   readonly startupStreamReadyTimeout?: Duration;
-  /** How long one call is tried while the stream elects a leader or the connection is made anew; 5 s by default. */
+  /** How long one call is tried while the stream elects a leader or the connection is made anew; 15 s by default. */
   readonly addJobRetryBudget?: Duration;
   /** Without effect: a call is tried for as long as `addJobRetryBudget` says. */
   readonly publishRetry?: { readonly attempts?: number; readonly initialBackoff?: Duration };
