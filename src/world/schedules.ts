@@ -74,9 +74,14 @@ function list(
   page: { readonly limit: number; readonly cursor?: string },
 ): Page<Schedule> {
   const after = page.cursor === undefined ? "" : String(decodeCursor(page.cursor, 1)[0]);
-  const found = [...world.schedules.entries()]
-    .filter(([key, schedule]) => key > after && matches(schedule, filter))
-    .sort(([a], [b]) => (a < b ? -1 : 1));
+  // One more than is asked for tells whether there is another page.
+  const found: [string, Schedule][] = [];
+  for (const name of world.scheduleNames.beyond(after)) {
+    const schedule = world.schedules.get(name);
+    if (schedule === undefined || !matches(schedule, filter)) continue;
+    found.push([name, schedule]);
+    if (found.length > page.limit) break;
+  }
   const items = found.slice(0, page.limit);
   const last = items.at(-1);
   return {

@@ -15,7 +15,9 @@ import { DueSchedules } from "./due-schedules.ts";
 import { firstBeyond } from "./event-search.ts";
 import { Heap } from "./heap.ts";
 import type { UsedKey } from "./idempotency.ts";
+import { InsertionOrder } from "./insertion-order.ts";
 import { Lane, type Stored } from "./lane.ts";
+import { NameOrder } from "./name-order.ts";
 import { type StoredTenant, TenantBook } from "./tenant-book.ts";
 
 /** The two slots of a key (T2). */
@@ -28,6 +30,7 @@ export class World {
   readonly clock: Clock;
   readonly retention: History;
   readonly jobs = new Map<JobId, Stored>();
+  readonly insertionOrder = new InsertionOrder(({ seq, id }) => this.jobs.get(id)?.seq === seq);
   readonly lanes = new Map<string, Map<string, Lane>>();
   readonly leases = new Map<string, Heap<Stored>>();
   readonly keys = new Map<string, Slots>();
@@ -35,6 +38,7 @@ export class World {
   readonly replacements = new Map<JobId, JobId>();
   readonly idempotency = new Map<string, UsedKey>();
   readonly schedules = new Map<string, Schedule>();
+  readonly scheduleNames = new NameOrder((name) => this.schedules.has(name));
   readonly dueSchedules = new DueSchedules();
   readonly activeSchedules = new Map<string, number>();
   readonly queues = new Map<string, Queue>();
@@ -106,7 +110,10 @@ export class World {
       if (before !== undefined) this.#lanesOf(lane.queue).set(lane.tenant, lane);
     }
     // Slots of keys move between jobs: all leave theirs before any takes one.
-    for (const id of changes.jobs.keys()) this.drop(id);
+    for (const [id, before] of changes.jobs) {
+      if (before !== undefined && this.jobs.get(id)?.seq !== before.seq) this.insertionOrder.add(before.seq, id);
+      this.drop(id);
+    }
     for (const before of changes.jobs.values()) if (before !== undefined) this.#index({ ...before });
     this.#moved.clear();
     for (const [lane, before] of changes.lanes) {
@@ -274,6 +281,7 @@ export class World {
     const before = this.jobs.get(job.id);
     this.#noteJob(job.id, before);
     if (before !== undefined) this.#unindex(before);
+    else this.insertionOrder.add(this.#seq + 1, job.id);
     this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
     // A lane that was made for it goes after it.
     this.#undo?.push(() => this.#restore(before, job.id));
@@ -292,6 +300,7 @@ export class World {
       : this.slots(job)[job.successor === true ? "successor" : "current"];
     if (holder !== undefined) this.drop(holder);
     this.#noteJob(job.id, undefined);
+    this.insertionOrder.add(seq, job.id);
     this.#index({ job, seq, place: placeOf(job, now) });
     this.#seq = Math.max(this.#seq, seq);
   }
@@ -320,12 +329,13 @@ export class World {
    */
   replaceJobs(rows: readonly { readonly seq: number; readonly job: Job }[], gone: readonly JobId[], now: Millis): void {
     for (const id of gone) this.drop(id);
-    for (const { job } of rows) {
-      const before = this.jobs.get(job.id)?.job;
-      if (isFinished(job.state) && (before === undefined || !isFinished(before.state))) this.#follow(job);
-    }
     // Slots of keys move between jobs: all leave theirs before any takes one.
-    for (const { job } of rows) this.drop(job.id);
+    for (const { seq, job } of rows) {
+      const before = this.jobs.get(job.id);
+      if (before?.seq !== seq) this.insertionOrder.add(seq, job.id);
+      if (isFinished(job.state) && (before === undefined || !isFinished(before.job.state))) this.#follow(job);
+      if (before !== undefined) this.drop(job.id);
+    }
     for (const { seq, job } of rows) {
       this.#index({ job, seq, place: placeOf(job, now) });
       if (seq > this.#seq) this.#seq = seq;
@@ -407,6 +417,7 @@ export class World {
     const key = scheduleKey(schedule);
     if (this.#changes !== undefined) note(this.#changes.schedules, key, this.schedules.get(key));
     this.#countActive(schedule.tenant, this.schedules.get(key), schedule);
+    if (!this.schedules.has(key)) this.scheduleNames.add(key);
     this.schedules.set(key, schedule);
     this.dueSchedules.set(key, schedule.cursor.nextAt);
   }
