@@ -164,6 +164,8 @@ export const defaults = {
     startupPollMs: 100,
     /** Of a call with all its attempts: a cluster whose leader was killed elects another within 4 to 9 seconds. */
     callBudgetMs: 15 * secondMs,
+    /** The audit log's age: it lies in the memory of every process. */
+    eventAgeMsMax: dayMs,
     /** Longer than a server keeps writes from its disk by default (2 min). */
     purgeAfterMs: 180_000,
   },

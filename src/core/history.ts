@@ -9,13 +9,13 @@ import { refuseUnknown } from "./options.ts";
 
 /** How long an engine keeps what is over. */
 export interface RetentionOptions extends Partial<RetentionCounts> {
-  /** The audit log's age; 30 days by default, 0 writes none. */
+  /** The audit log's age; 30 days by default, one day on NATS, 0 writes none. */
   readonly events?: Duration;
 }
 
 /** Options of every engine. */
 export interface HistoryOptions {
-  /** Finished jobs kept per queue, 100 completed and 1,000 failed or cancelled by default; events kept 30 days. */
+  /** Finished jobs kept per queue, 100 completed and 1,000 failed or cancelled by default; events kept 30 days, on NATS one. */
   readonly retention?: RetentionOptions;
   /** "changes" (default), or "all": every transition of every job is recorded too, at the price of one more write each. */
   readonly audit?: Audit;

@@ -26,6 +26,8 @@ const postgresEngine = ["test/postgres/conformance.test.ts"];
 const freshLeases = ["test/postgres/fresh-leases.test.ts"];
 const redisEngine = ["test/redis/conformance.test.ts"];
 const redisScripts = "the simulated worlds have engines inside the process";
+const natsEngine = ["test/nats/conformance.test.ts"];
+const journals = "the simulated worlds have no journal";
 const simulation = ["test/simulation"];
 
 export const mutants: readonly Mutant[] = [
@@ -1088,5 +1090,50 @@ export const mutants: readonly Mutant[] = [
     tests: ["test/redis/failover.test.ts"],
     expect: "S2",
     notSimulated: redisScripts,
+  },
+  {
+    name: "nats: a change set that is written behind whatever others have written",
+    promise: "S2",
+    file: "src/engines/nats/publishing.ts",
+    find: 'if (index === 0) headers.set("Nats-Expected-Last-Subject-Sequence", `${name.after.seq}`);',
+    replace: "",
+    tests: natsEngine,
+    notSimulated: journals,
+  },
+  {
+    name: "nats: what was overtaken is not taken back",
+    promise: "J2",
+    file: "src/engines/nats/journal.ts",
+    find: "flight.world.takeBack(flight.changes);",
+    replace: "void flight.changes;",
+    tests: natsEngine,
+    notSimulated: journals,
+  },
+  {
+    name: "nats: a call that changes nothing does not ask whether it saw all",
+    promise: "J8",
+    file: "src/engines/nats/journal.ts",
+    find: "if (!(await replica.isBeyond(seq)))",
+    replace: "if (seq >= 0)",
+    tests: natsEngine,
+    notSimulated: journals,
+  },
+  {
+    name: "nats: a batch that is not one",
+    promise: "T5",
+    file: "src/engines/nats/publishing.ts",
+    find: "if (parts.length > 1) setBatch(",
+    replace: "if (parts.length > 1_000) setBatch(",
+    tests: ["test/chaos/nats-batches.test.ts"],
+    notSimulated: journals,
+  },
+  {
+    name: "nats: a journal whose end was lost is followed as if it were the same",
+    promise: "O1",
+    file: "src/engines/nats/replica.ts",
+    find: "if (after.seq === seq && after.id === before) return true;",
+    replace: "if (after.seq >= 0 && before !== id) return true;",
+    tests: ["test/chaos/nats-rewound.test.ts"],
+    notSimulated: journals,
   },
 ];

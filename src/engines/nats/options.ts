@@ -150,7 +150,7 @@ export function checkOptions(location: Location, options: NatsOptions): Settings
   return {
     location,
     clock: options.clock,
-    history: resolveHistory(options),
+    history: resolveHistory({ ...options, retention: { events: defaults.nats.eventAgeMsMax, ...options.retention } }),
     stream: streamOf(options),
     prefix: prefixOf(options),
     replicas,
