@@ -29,6 +29,10 @@ export class InsertionOrder {
       this.#isSorted = false;
     }
     this.#places.push({ seq, id });
+  }
+
+  /** Forgets stale entries when there are many. Not while a job whose place was added is still to be stored: it would be one. */
+  tidy(): void {
     if (this.#places.length >= this.#pruneAt) this.#prune();
   }
 

@@ -283,6 +283,7 @@ export class World {
     if (before !== undefined) this.#unindex(before);
     else this.insertionOrder.add(this.#seq + 1, job.id);
     this.#index({ job, seq: before?.seq ?? ++this.#seq, place: placeOf(job, now) });
+    this.insertionOrder.tidy();
     // A lane that was made for it goes after it.
     this.#undo?.push(() => this.#restore(before, job.id));
     if (before?.place === "active" && job.state !== "active") this.#tellPlaceIsFree(job.tenant, now);
@@ -302,6 +303,7 @@ export class World {
     this.#noteJob(job.id, undefined);
     this.insertionOrder.add(seq, job.id);
     this.#index({ job, seq, place: placeOf(job, now) });
+    this.insertionOrder.tidy();
     this.#seq = Math.max(this.#seq, seq);
   }
 
@@ -340,6 +342,7 @@ export class World {
       this.#index({ job, seq, place: placeOf(job, now) });
       if (seq > this.#seq) this.#seq = seq;
     }
+    this.insertionOrder.tidy();
     // Whether a lane is in the fair share the other process says too.
     this.#moved.clear();
   }
@@ -508,7 +511,10 @@ export class World {
   #restore(before: Stored | undefined, id: JobId): void {
     const present = this.jobs.get(id);
     if (present !== undefined) this.#unindex(present);
-    if (before !== undefined) this.#index({ ...before });
+    if (before === undefined) return;
+    // Its entry may have been forgotten meanwhile.
+    if (present === undefined) this.insertionOrder.add(before.seq, id);
+    this.#index({ ...before });
   }
 
   #setSlot(job: Job, id: JobId | undefined): void {

@@ -44,12 +44,25 @@ export interface ReplicaOwner {
   broken(error: unknown): void;
 }
 
-/** Between two tries, in ms. */
-const pauseMs = 50;
+/** Between two tries, in ms; longer and longer while a server catches up with its peers. */
+const pauseMs = { least: 50, most: 1_000 } as const;
 /** What is in the journal and does not come is asked for anew after this, in ms. */
 const impatientMs = 500;
-/** A message that is missing so often, whenever the journal is read, has been deleted by somebody: it is done without. */
+/** What is missing so often, whenever the journal is read, is asked of the stream's leader. */
 const gapsMax = 3;
+
+/** From the first to the last message of a change set. */
+interface Span {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Messages that were not there between two that were: of a server that is catching up, of one that was purged, or deleted. */
+interface Gap {
+  readonly after: number;
+  readonly before: number;
+  readonly times: number;
+}
 
 export class Replica {
   readonly #options: ReplicaOptions;
@@ -71,7 +84,10 @@ export class Replica {
   #reading:
     | { readonly target: number; readonly done: () => void; readonly failed: (error: unknown) => void }
     | undefined;
-  #gap = { seq: 0, times: 0 };
+  #gap: Gap = { after: 0, before: 0, times: 0 };
+  /** The journal's first message, by the stream's leader; and one that may follow a gap, as what was there is deleted. */
+  #first = 0;
+  #afterDeleted: number | undefined;
   /** Since the connection was made, the journal has been seen to be the one that was followed. */
   #isVerified = true;
   #verifying: Promise<void> | undefined;
@@ -132,13 +148,7 @@ export class Replica {
   }
 
   /** A change set of this process's own has been written. */
-  wrote(
-    id: string,
-    set: ChangeSet,
-    format: Format,
-    span: { readonly first: number; readonly last: number },
-    bytes: number,
-  ): void {
+  wrote(id: string, set: ChangeSet, format: Format, span: Span, bytes: number): void {
     this.#applied = { seq: span.last, id };
     this.#appliedFirst = span.first;
     this.#format = format;
@@ -164,7 +174,7 @@ export class Replica {
 
   /** Whether the journal holds anything beyond a message. */
   async isBeyond(seq: number): Promise<boolean> {
-    return (await this.#message({ seq: seq + 1, next_by_subj: this.#options.subject } as MsgRequest)) !== null;
+    return (await this.#next(seq + 1)) !== null;
   }
 
   /** Resolves when anything has been applied. */
@@ -197,7 +207,7 @@ export class Replica {
 
   async #loadUntilDone(): Promise<void> {
     const until = performance.now() + this.#options.callMs;
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       const generation = this.#generation;
       if (this.#isEnded) throw new StoppedError("the nats engine is closed");
       try {
@@ -209,7 +219,7 @@ export class Replica {
         if (!isStale && !this.#hasLoaded && performance.now() > until) {
           throw asStoreError(error, { what: "store.open", writes: false });
         }
-        await pause(pauseMs);
+        await pause(Math.min(pauseMs.most, pauseMs.least * 2 ** Math.min(10, tries)));
       }
     }
     this.#world.arrangeFinished();
@@ -225,10 +235,20 @@ export class Replica {
     this.#applied = beginning;
     this.#partial = undefined;
     const generation = this.#generation;
+    // All that is there must come, from the first to the last: a server that is catching up has less, and other gaps.
     const last = await this.#message({ last_by_subj: this.#options.subject });
+    this.#first = (await this.#next(1))?.seq ?? 0;
+    this.#afterDeleted = await this.#deletedGap();
     if (generation !== this.#generation) return;
     if (last === null) this.#tail.start(0);
     else await this.#read(last.seq);
+  }
+
+  /** The message behind a gap that shows again and again, if the leader has nothing in it either and it was not purged. */
+  async #deletedGap(): Promise<number | undefined> {
+    const { after, before, times } = this.#gap;
+    if (times < gapsMax || this.#first > after) return undefined;
+    return (await this.#next(after + 1))?.seq === before ? before : undefined;
   }
 
   /** Reads up to a message. @throws when nothing comes for as long as a call may take */
@@ -282,12 +302,8 @@ export class Replica {
     if (this.#reading !== undefined && this.#applied.seq >= this.#reading.target) this.#reading.done();
   }
 
-  #takeSet(
-    name: PartName,
-    parts: readonly Uint8Array[],
-    span: { readonly first: number; readonly last: number },
-  ): void {
-    if (!this.#isNext(name, span.last)) return;
+  #takeSet(name: PartName, parts: readonly Uint8Array[], span: Span): void {
+    if (!this.#isNext(name, span)) return;
     if (this.#owner.flightId === name.id) {
       this.#owner.written(span.first, span.last);
       return;
@@ -305,19 +321,20 @@ export class Replica {
   }
 
   /** Whether a set was written behind the last one that was applied. */
-  #isNext({ after, id }: PartName, last: number): boolean {
+  #isNext({ after, id }: PartName, { first, last }: Span): boolean {
     const { seq, id: before } = this.#applied;
     if (after.seq === seq && after.id === before) return true;
     if (this.#reading === undefined) {
       this.#lose();
       return false;
     }
-    // What was before it has been cleaned away.
-    if (this.#applied === beginning) return true;
+    // What was before the first has been cleaned away.
+    if (this.#applied === beginning && first === this.#first) return true;
+    if (after.seq !== seq && first === this.#afterDeleted) return true;
     if (after.seq !== seq) {
-      this.#gap = this.#gap.seq === last ? { seq: last, times: this.#gap.times + 1 } : { seq: last, times: 1 };
-      if (this.#gap.times >= gapsMax) return true;
-      // The journal was cleaned while it was read: what was written anew is at its end, but not all that was before is here.
+      const isSame = this.#gap.after === seq && this.#gap.before === first;
+      this.#gap = { after: seq, before: first, times: isSame ? this.#gap.times + 1 : 1 };
+      // The journal was cleaned while it was read, or the server that it is read from is catching up: not all is here.
       this.#tail.stop();
       this.#beginAnew();
       return false;
@@ -354,6 +371,11 @@ export class Replica {
       if (found === undefined || found?.header.get(setHeader).startsWith(`${id} `)) this.#isVerified = true;
       else this.#lose();
     }
+  }
+
+  /** The first message of the journal from a sequence on. */
+  #next(seq: number): Promise<StoredMsg | null> {
+    return this.#message({ seq, next_by_subj: this.#options.subject } as MsgRequest);
   }
 
   #message(query: MsgRequest): Promise<StoredMsg | null> {
