@@ -30,6 +30,8 @@ const proofs: readonly Proof[] = [
     command: ["--conditions=source", "scripts/proof/redis-chaos.ts", "--times", "20", "--fsync", "everysec"],
   },
   { name: "redis-failover", command: ["--conditions=source", "scripts/proof/redis-failover.ts", "--times", "20"] },
+  { name: "nats-chaos", command: ["--conditions=source", "scripts/proof/nats-chaos.ts", "--times", "20"] },
+  { name: "nats-deferred", command: ["--conditions=source", "scripts/proof/nats-deferred.ts"] },
   { name: "bullmq-deliveries", command: ["--conditions=source", "scripts/proof/bullmq-deliveries.ts"] },
   { name: "copy", command: ["--conditions=source", "scripts/proof/copy.ts"] },
   { name: "upgrade", command: ["--conditions=source", "scripts/proof/upgrade.ts"] },
@@ -45,6 +47,14 @@ const proofs: readonly Proof[] = [
   {
     name: "fuzz of redis",
     command: ["--conditions=source", "scripts/proof/fuzz.ts", "--engine", "redis", "--sequences", "5000"],
+  },
+  {
+    name: "fuzz of nats",
+    command: ["--conditions=source", "scripts/proof/fuzz.ts", "--engine", "nats", "--sequences", "5000"],
+  },
+  {
+    name: "fuzz of nats with two processes",
+    command: ["--conditions=source", "scripts/proof/fuzz.ts", "--engine", "nats-two-processes", "--sequences", "2000"],
   },
   { name: "year", command: ["--conditions=source", "scripts/proof/year.ts"] },
   { name: "cron speed", command: ["--expose-gc", "bench/cron.ts"] },

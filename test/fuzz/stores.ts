@@ -64,7 +64,6 @@ export async function natsStores(url: string, newName: () => string, processes: 
       await forget();
       const name = newName();
       last = name;
-      // Old messages are cleaned away from the first byte on.
       const make = () =>
         nats(url, { ...options, stream: name, prefix: name, storage: "memory", cleanFromBytes: 1, purgeAfter: 0 });
       return processes === 1 ? make() : inTurns(make, fillUp);

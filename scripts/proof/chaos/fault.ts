@@ -1,4 +1,7 @@
 // What a fault is, whichever engine it strikes, and the one that strikes a process of ours.
+import { setTimeout as sleep } from "node:timers/promises";
+import { isStopped } from "../../services/process-tree.ts";
+import type { Effect } from "./effects.ts";
 import type { Ground } from "./ground.ts";
 import { probe, quietQueue, untilAnswered } from "./load.ts";
 import type { ChaosStage } from "./stage.ts";
@@ -39,6 +42,38 @@ export const workerKilled: Fault<Ground> = {
     victim.process.kill("SIGKILL");
     await victim.ended;
     return { "attempts that were under way": inHand() };
+  },
+};
+
+/** A handler that has run for so long is a slow one, whose job has no successor that would take its place. */
+const surelySlowMs = 500;
+
+export const workerStopped: Fault<Ground> = {
+  title: "a worker is stopped with SIGSTOP for longer than its lease, and goes on when others have its jobs",
+  throughProxy: false,
+  async strike(stage) {
+    const [victim] = stage.living("worker");
+    if (victim === undefined) throw new Error("there is no worker to stop");
+    const own = (kind: Effect["kind"]) =>
+      stage.effects().filter((line) => line.pid === victim.pid && line.kind === kind && line.job !== undefined);
+    const inHand = () => {
+      const done = new Set(own("done").map(({ job }) => job));
+      const latest = performance.timeOrigin + performance.now() - surelySlowMs;
+      return own("started").filter(({ job, at }) => at < latest && !done.has(job));
+    };
+    await stage.until("the worker to be in the middle of something slow", () => inHand().length > 0);
+    const stoppedAt = performance.timeOrigin + performance.now();
+    victim.process.kill("SIGSTOP");
+    while (!isStopped(victim.pid)) await sleep(1);
+    const jobs = new Set(inHand().map(({ job }) => job));
+    const isTaken = ({ kind, pid, job, at }: Effect) =>
+      kind === "started" && at > stoppedAt && pid !== victim.pid && jobs.has(job);
+    const taken = () => stage.effects().filter(isTaken);
+    await stage.until("others to take its jobs", () => new Set(taken().map(({ job }) => job)).size === jobs.size);
+    victim.process.kill("SIGCONT");
+    const told = () => new Set(own("lease-lost").map(({ job }) => job));
+    await stage.until("the worker to learn of it", () => [...jobs].every((job) => told().has(job)));
+    return { "jobs that others took from it, and whose late end was refused": jobs.size };
   },
 };
 

@@ -8,6 +8,8 @@ export interface Ground {
   readonly engine: Engine<never>;
   /** As the other processes are told of it. */
   readonly place: Place;
+  /** What falls short of what an engine of this kind promises, once all is over and nobody writes. */
+  audit?(): Promise<readonly string[]>;
   /** Ends what was begun for this stage alone. */
   close(): Promise<void>;
 }

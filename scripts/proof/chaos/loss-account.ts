@@ -22,7 +22,10 @@ export function lossAccount({ effects, jobs, lostAt, forgets }: Remains): Accoun
     "accepted and lost": [...new Set(lost.map(({ job = "" }) => job))],
     "effects of jobs that the store does not have": done.flatMap(({ job = "" }) => (dueAt.has(job) ? [] : [job])),
     "attempts begun twice": doubled(started.map(({ job, attempt }) => `${job} attempt ${attempt}`)),
-    "begun before they were due": started.flatMap(({ job = "", at }) => (at < (dueAt.get(job) ?? 0) - 2 ? [job] : [])),
+    "begun before they were due": started.flatMap(({ job = "", at }) => {
+      const earlyMs = (dueAt.get(job) ?? 0) - at;
+      return earlyMs > 2 ? [`${job}, ${earlyMs.toFixed(1)} ms early`] : [];
+    }),
   };
   const ofTicks = {
     "ticks fired again, as all of the first time was lost": started.flatMap(({ at, job = "", schedule, tick }) =>

@@ -65,10 +65,12 @@ async function play<G extends Ground>(
     forgets: fault.forgets === true,
   });
   const account = accountOf(remains);
+  const audited = (await stage.ground.audit?.()) ?? [];
   return {
     counts: { ...account.counts, ...figures, "longest recovery of a process, ms": Math.round(recoveries) },
     shortcomings: [
       ...account.shortcomings,
+      ...audited,
       ...endings,
       ...late,
       ...(words === "" ? [] : [`said on stderr: ${words.slice(0, 500)}`]),

@@ -5,8 +5,7 @@ import type { Millis } from "../../core/clock.ts";
 import type { RowName } from "../../world/change-set.ts";
 import type { World } from "../../world/world.ts";
 import { pause } from "./answers.ts";
-import type { JournalOptions } from "./journal.ts";
-import type { Replica } from "./replica.ts";
+import type { Replica, ReplicaOptions } from "./replica.ts";
 
 /** Rows written anew at a time, and how many times the size of its rows a journal may have. */
 const rowsAtOnce = 500;
@@ -15,6 +14,13 @@ const factor = 3;
 const pauseMs = 1_000;
 const lookMs = 250;
 
+export interface CleanerOptions extends Pick<ReplicaOptions, "way" | "stream" | "subject"> {
+  /** Journals below so many bytes are not cleaned. */
+  readonly cleanFromBytes: number;
+  /** Messages of which nothing is needed any more are purged after so long, in ms. */
+  readonly purgeAfterMs: Millis;
+}
+
 /** Up to here every row was whole behind it, at that time of this process's timer. */
 interface Mark {
   readonly through: number;
@@ -22,7 +28,7 @@ interface Mark {
 }
 
 export class Cleaner {
-  readonly #options: Pick<JournalOptions, "way" | "stream" | "subject" | "cleanFromBytes" | "purgeAfterMs">;
+  readonly #options: CleanerOptions;
   readonly #replica: Replica;
   readonly #askForTurn: () => void;
   #marks: Mark[] = [];
@@ -34,7 +40,7 @@ export class Cleaner {
   #turn: ((isDone: boolean) => void) | undefined;
 
   /** @param askForTurn has `takeRows` called when it is this process's turn to write, and then `wrote` */
-  constructor(options: JournalOptions, replica: Replica, askForTurn: () => void) {
+  constructor(options: CleanerOptions, replica: Replica, askForTurn: () => void) {
     this.#options = options;
     this.#replica = replica;
     this.#askForTurn = askForTurn;

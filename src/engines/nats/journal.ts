@@ -9,7 +9,7 @@ import { type ChangeSet, changeSetOf, rowsOf } from "../../world/change-set.ts";
 import type { Changes } from "../../world/changes.ts";
 import type { World } from "../../world/world.ts";
 import { Answers, answerMs, pause } from "./answers.ts";
-import { Cleaner } from "./cleaner.ts";
+import { Cleaner, type CleanerOptions } from "./cleaner.ts";
 import { encode } from "./encoding.ts";
 import { asStoreError, wasNeverSent } from "./faults.ts";
 import { type Format, ownFormat } from "./format.ts";
@@ -17,14 +17,10 @@ import { publish } from "./publishing.ts";
 import { bytesOf, Replica, type ReplicaOptions } from "./replica.ts";
 import { Turns } from "./turns.ts";
 
-export interface JournalOptions extends ReplicaOptions {
+export interface JournalOptions extends ReplicaOptions, CleanerOptions {
   /** A message may have so many bytes, with its headers. */
   readonly messageBytesMax: number;
   readonly onSignals: (signals: readonly Signal[]) => void;
-  /** Journals below so many bytes are not cleaned. */
-  readonly cleanFromBytes: number;
-  /** Messages of which nothing is needed any more are purged after so long, in ms. */
-  readonly purgeAfterMs: Millis;
 }
 
 /** A call that waits to be done. */
