@@ -62,6 +62,8 @@ const headerBytes = 512;
 const gathered = { rowsMax: 2_000, charactersMax: 16_000_000 } as const;
 /** Between two tries, in ms. */
 const pauseMs = 50;
+/** What has overtaken a write is waited for so long, in ms, longer each time, before it is written again. */
+const doubtMs = { least: 100, most: 2_000 } as const;
 /** Much that is written is waited for longer. */
 const bytesPerMs = 10_000;
 /** Closing waits so long, in ms. */
@@ -363,8 +365,10 @@ export class Journal {
         const said = await this.#answers.to(publish(way, publication, ms), ms);
         if (flight.isSettled) return;
         if (said.outcome === "written") this.#written(said.seq - parts.length + 1, said.seq);
-        else if (said.outcome === "overtaken") await this.#replica.beyond(after.seq);
-        else if (!mayArrive) {
+        else if (said.outcome === "overtaken") {
+          // A cluster's leader says so too while the write before is still on its way to its peers, and then nothing comes.
+          await this.#replica.beyond(after.seq, Math.min(doubtMs.most, doubtMs.least * tries));
+        } else if (!mayArrive) {
           this.#takeBack(new NotWrittenError(`the NATS server refuses a write: ${said.text}`));
         }
         if (said.outcome !== "refused") continue;

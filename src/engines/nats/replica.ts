@@ -157,16 +157,18 @@ export class Replica {
     this.#account(set, span.first, bytes);
   }
 
-  /** Waits until something beyond a message has been applied, or for as long as a call may take. */
-  async beyond(seq: number): Promise<void> {
-    const until = performance.now() + this.#options.callMs;
+  /** Waits until something beyond a message has been applied, or for so long; as long as a call may take by default. */
+  async beyond(seq: number, ms: Millis = this.#options.callMs): Promise<void> {
+    const until = performance.now() + ms;
     const generation = this.#generation;
     while (this.#applied.seq <= seq && generation === this.#generation && !this.#isEnded) {
-      const isPrompt = await Promise.race([this.progress().then(() => true), pause(impatientMs).then(() => false)]);
-      if (!isPrompt && this.#applied.seq <= seq && this.#loading === undefined) this.#tail.restart();
+      const patienceMs = Math.min(impatientMs, ms);
+      const isPrompt = await Promise.race([this.progress().then(() => true), pause(patienceMs).then(() => false)]);
+      if (!isPrompt && patienceMs === impatientMs && this.#applied.seq <= seq && this.#loading === undefined)
+        this.#tail.restart();
       if (performance.now() > until) {
         // Perhaps there is nothing to come, and the journal is another one.
-        this.#isVerified = false;
+        if (ms >= this.#options.callMs) this.#isVerified = false;
         return;
       }
     }
